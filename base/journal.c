@@ -1,0 +1,316 @@
+#include "journal.h"
+
+#include "files.h"
+#include "process.h"
+
+#include <bench/cleanup.h>
+#include <bench/timeline.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { UNDO_WAIT_MS = 5000 };
+
+struct journal {
+	int fd;
+};
+
+const char *const journal_kind_names[] = {"cgroup", "mount", "path", "process", "processes", "domain", "link"};
+_Static_assert(sizeof(journal_kind_names) / sizeof(journal_kind_names[0]) == JOURNAL_KIND_COUNT, "one name a kind");
+
+int journal_open(const char *path, struct journal **ret, struct error *err)
+{
+	_cleanup_free_ struct journal *journal = calloc(1, sizeof(*journal));
+
+	if (!journal)
+		return error_set(err, ENOMEM, "journal %s: out of memory", path);
+	journal->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (journal->fd < 0)
+		return error_errno(err, "journal %s", path);
+	*ret = take_ptr(journal);
+	return 0;
+}
+
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	close(journal->fd);
+	free(journal);
+}
+
+int journal_add(struct journal *journal, enum journal_kind kind, const char *argument, struct error *err)
+{
+	char line[PATH_MAX + 64];
+
+	if (!journal)
+		return 0;
+	if (strchr(argument, '\n'))
+		return error_set(err, EINVAL, "journal: a name with a line break");
+	int length = snprintf(line, sizeof(line), "%s %s\n", journal_kind_names[kind], argument);
+	if (length >= (int)sizeof(line))
+		return error_set(err, ENAMETOOLONG, "journal: name too long");
+	if (write(journal->fd, line, (size_t)length) != length)
+		return error_errno(err, "write the journal");
+	return 0;
+}
+
+/* ---- what exists, and how it goes ---- */
+
+/* Is it a program of that name, given a path below `dir`? The NULs between arguments are harmless: the directory's name is unique to the run. */
+static bool is_program_below(pid_t pid, const char *program, size_t program_length, const char *dir)
+{
+	char path[64], line[32768];
+	size_t dir_length = strlen(dir);
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	if (length <= 0)
+		return false;
+	line[length] = '\0';
+	const char *slash = strrchr(line, '/'), *hit = memmem(line, (size_t)length, dir, dir_length);
+	return strncmp(slash ? slash + 1 : line, program, program_length) == 0 && hit && strchr("/", hit[dir_length]);
+}
+
+/* Runs `act` for every process that "<program prefix> <directory>" means; returns how many. */
+static int processes_below(const char *argument, void (*act)(pid_t pid))
+{
+	_cleanup_closedir_ DIR *proc = opendir("/proc");
+	const char *blank = strchr(argument, ' ');
+	int count = 0;
+
+	for (struct dirent *entry; blank && proc && (entry = readdir(proc));) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid <= 1 || pid == getpid() || !is_program_below(pid, argument, (size_t)(blank - argument), blank + 1))
+			continue;
+		count++;
+		if (act)
+			act(pid);
+	}
+	return count;
+}
+
+static void kill_now(pid_t pid)
+{
+	kill(pid, SIGKILL);
+}
+
+/* Runs `act` for every process of a cgroup and its children; returns how many. */
+static int cgroup_processes(const char *dir, void (*act)(pid_t pid))
+{
+	char path[PATH_MAX];
+	int count = 0;
+
+	_cleanup_closedir_ DIR *folder = opendir(dir);
+	for (struct dirent *entry; folder && (entry = readdir(folder));)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    path_format(path, sizeof(path), NULL, "%s/%s", dir, entry->d_name) == 0)
+			count += cgroup_processes(path, act);
+	if (path_format(path, sizeof(path), NULL, "%s/cgroup.procs", dir) < 0)
+		return count;
+	_cleanup_fclose_ FILE *procs = fopen(path, "re");
+	char line[32];
+	while (procs && fgets(line, sizeof(line), procs)) {
+		pid_t pid = (pid_t)strtol(line, NULL, 10);
+
+		if (pid <= 1)
+			continue;
+		count++;
+		if (act)
+			act(pid);
+	}
+	return count;
+}
+
+static int cgroup_rmdir(const char *dir)
+{
+	_cleanup_closedir_ DIR *folder = opendir(dir);
+	char path[PATH_MAX];
+
+	for (struct dirent *entry; folder && (entry = readdir(folder));)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    path_format(path, sizeof(path), NULL, "%s/%s", dir, entry->d_name) == 0)
+			cgroup_rmdir(path);
+	return rmdir(dir) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int undo_cgroup(const char *dir, struct error *err)
+{
+	int64_t deadline_ns = clock_now_ns() + (int64_t)UNDO_WAIT_MS * 1000000;
+
+	if (strncmp(dir, "/sys/fs/cgroup/", 15) != 0 || strstr(dir, "/../"))
+		return error_set(err, EINVAL, "journal: '%s' is not a cgroup", dir);
+	for (;;) {
+		/* Sent again each round: a fork may have been under way, and the kernel empties a group a moment after the last exit. */
+		cgroup_processes(dir, kill_now);
+		int rc = cgroup_rmdir(dir);
+		if (rc == 0)
+			return 0;
+		if (rc != -EBUSY || clock_now_ns() > deadline_ns)
+			return error_set(err, -rc, "remove cgroup %s: %s", dir, strerror(-rc));
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}
+
+static int undo_processes(const char *argument, struct error *err)
+{
+	int64_t deadline_ns = clock_now_ns() + (int64_t)UNDO_WAIT_MS * 1000000;
+
+	while (processes_below(argument, kill_now) > 0) {
+		if (clock_now_ns() > deadline_ns)
+			return error_set(err, EBUSY, "processes '%s' do not end", argument);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return 0;
+}
+
+static bool same_process(const char *argument, pid_t *ret_pid)
+{
+	char *end;
+	pid_t pid = (pid_t)strtol(argument, &end, 10);
+	int64_t ticks = *end == ' ' ? strtoll(end + 1, NULL, 10) : -1;
+
+	*ret_pid = pid;
+	return pid > 1 && ticks > 0 && process_start_ticks(pid) == ticks;
+}
+
+static int undo_path(const char *path, const char *run_dir, struct error *err)
+{
+	size_t length = strlen(run_dir);
+
+	if (strncmp(path, run_dir, length) != 0 || path[length] != '/' || strstr(path, "/../"))
+		return error_set(err, EINVAL, "journal: '%s' is outside %s", path, run_dir);
+	return dir_remove(path, err);
+}
+
+static int undo_one(enum journal_kind kind, const char *argument, const char *run_dir, journal_handler handler, void *arg,
+		    struct error *err)
+{
+	pid_t pid;
+
+	switch (kind) {
+	case JOURNAL_CGROUP:
+		return undo_cgroup(argument, err);
+	case JOURNAL_MOUNT:
+		return umount2(argument, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT
+			       ? error_errno(err, "unmount %s", argument)
+			       : 0;
+	case JOURNAL_PATH:
+		return undo_path(argument, run_dir, err);
+	case JOURNAL_PROCESS:
+		if (same_process(argument, &pid))
+			kill_now(pid);
+		return 0;
+	case JOURNAL_PROCESSES:
+		return undo_processes(argument, err);
+	default:
+		return handler ? handler(kind, argument, arg, err) : 0;
+	}
+}
+
+static bool still_there(enum journal_kind kind, const char *argument)
+{
+	pid_t pid;
+
+	switch (kind) {
+	case JOURNAL_CGROUP:
+	case JOURNAL_PATH:
+		return path_exists(argument);
+	case JOURNAL_PROCESS:
+		return same_process(argument, &pid);
+	case JOURNAL_PROCESSES:
+		return processes_below(argument, NULL) > 0;
+	default:
+		return false;
+	}
+}
+
+/* ---- the file ---- */
+
+struct entry {
+	enum journal_kind kind;
+	const char *argument;
+};
+
+/* Splits the text in place. A torn last line (power cut in the middle of a write) is left out. */
+static size_t parse_entries(char *text, struct entry *ret, size_t max)
+{
+	size_t count = 0;
+
+	for (char *line = text, *end; (end = strchr(line, '\n')) && count < max; line = end + 1) {
+		*end = '\0';
+		for (int kind = 0; kind < JOURNAL_KIND_COUNT; kind++) {
+			size_t length = strlen(journal_kind_names[kind]);
+
+			if (strncmp(line, journal_kind_names[kind], length) == 0 && line[length] == ' ')
+				ret[count++] = (struct entry){kind, line + length + 1};
+		}
+	}
+	return count;
+}
+
+static int load(const char *path, char **ret_text, struct entry **ret_entries, size_t *ret_count, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT) {
+		*ret_count = 0;
+		return 0;
+	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "journal %s", path);
+	_cleanup_free_ char *text = calloc(1, (size_t)st.st_size + 1);
+	_cleanup_free_ struct entry *entries = calloc((size_t)st.st_size / 2 + 1, sizeof(*entries));
+	if (!text || !entries || read(fd, text, (size_t)st.st_size) < 0)
+		return error_set(err, EIO, "journal %s cannot be read", path);
+	*ret_count = parse_entries(text, entries, (size_t)st.st_size / 2 + 1);
+	*ret_text = take_ptr(text);
+	*ret_entries = take_ptr(entries);
+	return 0;
+}
+
+int journal_undo(const char *path, journal_handler handler, void *arg, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ struct entry *entries = NULL;
+	char run_dir[PATH_MAX];
+	size_t count = 0;
+	int resisted = 0, rc = load(path, &text, &entries, &count, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(run_dir, sizeof(run_dir), "%.*s", (int)(strrchr(path, '/') ? strrchr(path, '/') - path : 0), path);
+	for (size_t i = count; i-- > 0;)
+		resisted += undo_one(entries[i].kind, entries[i].argument, run_dir, handler, arg, err) < 0;
+	return resisted;
+}
+
+int journal_leftovers(const char *path, void (*visit)(enum journal_kind kind, const char *argument, void *arg), void *arg)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ struct entry *entries = NULL;
+	size_t count = 0;
+	int left = 0;
+
+	if (load(path, &text, &entries, &count, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!still_there(entries[i].kind, entries[i].argument))
+			continue;
+		left++;
+		if (visit)
+			visit(entries[i].kind, entries[i].argument, arg);
+	}
+	return left;
+}

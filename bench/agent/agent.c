@@ -1,0 +1,195 @@
+/* The agent's main loop. It allocates nothing and touches few pages: its own start is part of every figure. */
+#include "guest.h"
+#include "workload.h"
+
+#include <bench/agent.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct agent {
+	int in, out;
+	size_t used;   /* bytes of `buffer` that hold input not yet answered */
+	bool overlong; /* discarding the rest of a line that does not fit */
+	char buffer[AGENT_LINE_MAX];
+};
+
+static int send_text(const struct agent *agent, const char *text, size_t length)
+{
+	while (length > 0) {
+		ssize_t put = write(agent->out, text, length);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return -1;
+		text += put;
+		length -= (size_t)put;
+	}
+	return 0;
+}
+
+static int send_line(const struct agent *agent, const char *line)
+{
+	char text[256];
+	size_t length = strlen(line);
+
+	if (length > sizeof(text) - 1)
+		length = sizeof(text) - 1;
+	memcpy(text, line, length);
+	text[length] = '\n';
+	return send_text(agent, text, length + 1);
+}
+
+/* Appends a number in decimal: snprintf would touch several more pages before the first line is out. */
+static char *append_number(char *at, uint64_t value)
+{
+	char digits[20];
+	int n = 0;
+
+	do
+		digits[n++] = (char)('0' + value % 10);
+	while (value /= 10);
+	while (n > 0)
+		*at++ = digits[--n];
+	return at;
+}
+
+static char *append_text(char *at, const char *text)
+{
+	size_t length = strlen(text);
+
+	memcpy(at, text, length);
+	return at + length;
+}
+
+static int send_hello(const struct agent *agent, uint64_t start_ns)
+{
+	char line[128], *at = line;
+
+	at = append_text(at, AGENT_HELLO);
+	at = append_number(at, AGENT_PROTOCOL);
+	at = append_text(at, " pid=");
+	at = append_number(at, (uint64_t)getpid());
+	at = append_text(at, " start_ns=");
+	at = append_number(at, start_ns);
+	at = append_text(at, "\n");
+	return send_text(agent, line, (size_t)(at - line));
+}
+
+static bool parse_number(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return errno == 0 && end != text && *end == '\0' && text[0] != '-';
+}
+
+/* "run <workload> [ops=<n>] [seed=<n>]" */
+static int answer_run(const struct agent *agent, char *arguments)
+{
+	char *rest = NULL, line[160];
+	const char *name = strtok_r(arguments, " ", &rest);
+	const struct workload *workload = name ? workload_find(name) : NULL;
+	uint64_t ops = 1, seed = 0;
+
+	if (!workload)
+		return send_line(agent, "error no such workload");
+	for (char *word; (word = strtok_r(NULL, " ", &rest));) {
+		bool is_ops = strncmp(word, "ops=", 4) == 0, is_seed = strncmp(word, "seed=", 5) == 0;
+
+		if (!(is_ops && parse_number(word + 4, &ops)) && !(is_seed && parse_number(word + 5, &seed)))
+			return send_line(agent, "error expected ops=<number> or seed=<number>");
+	}
+	if (send_line(agent, "begin") < 0)
+		return -1;
+	uint64_t checksum = workload->batch(ops, seed);
+	snprintf(line, sizeof(line), "end {\"ops\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\"}", ops, checksum);
+	return send_line(agent, line);
+}
+
+/* Returns 1 to end, -1 when the stream is broken. */
+static int answer(const struct agent *agent, char *line)
+{
+	if (strcmp(line, "ping") == 0)
+		return send_line(agent, "pong");
+	if (strncmp(line, "run ", 4) == 0)
+		return answer_run(agent, line + 4);
+	if (strcmp(line, "quit") == 0) {
+		send_line(agent, "bye");
+		return 1;
+	}
+	return send_line(agent, "error unknown request; expected ping, run or quit");
+}
+
+/* Answers every whole line in the buffer and keeps the rest. */
+static int answer_lines(struct agent *agent)
+{
+	char *line = agent->buffer, *end;
+	int rc = 0;
+
+	while (rc == 0 && (end = memchr(line, '\n', agent->used - (size_t)(line - agent->buffer)))) {
+		*end = '\0';
+		if (agent->overlong)
+			agent->overlong = false;
+		else
+			rc = answer(agent, line);
+		line = end + 1;
+	}
+	agent->used -= (size_t)(line - agent->buffer);
+	memmove(agent->buffer, line, agent->used);
+	if (agent->used == sizeof(agent->buffer)) {
+		if (!agent->overlong)
+			rc = send_line(agent, "error line too long");
+		agent->overlong = true;
+		agent->used = 0;
+	}
+	return rc;
+}
+
+static void serve(struct agent *agent)
+{
+	for (;;) {
+		ssize_t got = read(agent->in, agent->buffer + agent->used, sizeof(agent->buffer) - agent->used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return;
+		agent->used += (size_t)got;
+		if (answer_lines(agent) != 0)
+			return;
+	}
+}
+
+int main(void)
+{
+	struct timespec start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+
+	struct agent agent = {.in = 0, .out = 1};
+	const char *device = getenv("BENCH_CONTROL");
+	bool is_guest_init = device && getpid() == 1;
+
+	if (is_guest_init) {
+		agent.in = agent.out = guest_open_control(device);
+		if (agent.in < 0)
+			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
+		send_line(&agent, "mark init");
+		guest_prepare();
+	}
+	if (send_hello(&agent, (uint64_t)start.tv_sec * 1000000000 + (uint64_t)start.tv_nsec) == 0)
+		serve(&agent);
+	if (is_guest_init)
+		guest_end(getenv("BENCH_POWEROFF"));
+	return 0;
+}

@@ -1,0 +1,11 @@
+/* What the agent does as PID 1 of a virtual machine, and nowhere else. */
+#pragma once
+
+/* Opens the control device in raw mode. Returns the descriptor or -1. */
+int guest_open_control(const char *device);
+
+/* Mounts /proc, /sys and /dev; lets the kernel reap orphans. What cannot be mounted is left out. */
+void guest_prepare(void);
+
+/* Ends the machine: "poweroff" or "reboot" (for machine types without ACPI that exit on reboot). Does not return. */
+_Noreturn void guest_end(const char *how);

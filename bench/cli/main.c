@@ -1,0 +1,111 @@
+/* bench: measures containers against virtual machines. Finds the command and hands over. */
+#include "command.h"
+
+#include <base/files.h>
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{"doctor", cmd_doctor, "what can run here, what cannot, why, and the command that mends it"},
+	{"run", cmd_run, "run an experiment: bench run startup --n 100"},
+	{"show", cmd_show, "print a saved result"},
+	{"clean", cmd_clean, "remove what runs that were killed left behind"},
+};
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: bench COMMAND [OPTION…]\n"
+	      "Measures containers against virtual machines: the same workload as a process, in a container and in a VM, by one clock.\n\n",
+	      out);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(out, "  bench %-8s %s\n", commands[i].name, commands[i].help);
+	fputs("\n  bench COMMAND --help   the options of a command\n"
+	      "  bench --version\n\n"
+	      "Start here:\n"
+	      "  bench doctor\n"
+	      "  bench run startup --n 100\n\n"
+	      "Exit status: 0 fine, 1 finding, 2 usage, 3 could not run, 4 not comparable, 130 interrupted.\n",
+	      out);
+}
+
+int report_error(const struct error *err, int status)
+{
+	fprintf(stderr, "bench: %s\n", err->message);
+	if (err->hint[0])
+		fprintf(stderr, "  hint: %s\n", err->hint);
+	return status;
+}
+
+bool wants_colour(void)
+{
+	const char *no_colour = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+}
+
+int find_agent(const char *wish, char *ret, size_t size, struct error *err)
+{
+	static const char *const places[] = {"%.*s/bench-agent", "%.*s/../libexec/bench/bench-agent"};
+	char self[PATH_MAX], candidate[PATH_MAX + 64];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (wish) {
+		if (!realpath(wish, self))
+			return error_errno(err, "agent %s", wish);
+		return path_format(ret, size, err, "%s", self);
+	}
+	if (length < 0)
+		return error_errno(err, "read /proc/self/exe");
+	self[length] = '\0';
+	int folder = (int)(strrchr(self, '/') - self);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(candidate, sizeof(candidate), places[i], folder, self);
+#pragma GCC diagnostic pop
+		if (access(candidate, X_OK) == 0 && realpath(candidate, self))
+			return path_format(ret, size, err, "%s", self);
+	}
+	error_set(err, ENOENT, "the agent 'bench-agent' is not beside this program");
+	return error_hint(err, "build it (make), or name it with --agent");
+}
+
+int main(int argc, char **argv)
+{
+	argp_err_exit_status = EXIT_USAGE;
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return EXIT_FINE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("bench " BENCH_VERSION);
+		return EXIT_FINE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		char name[64];
+
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "bench %s", commands[i].name);
+		argv[1] = name;
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	struct error err;
+	error_set(&err, EINVAL, "unknown command '%s'", argv[1]);
+	error_hint(&err, "commands: doctor, run, show, clean; see 'bench --help'");
+	return report_error(&err, EXIT_USAGE);
+}

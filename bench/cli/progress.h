@@ -1,0 +1,22 @@
+/* What a person sees while long work goes on: one line that renews itself on a terminal, now and then a plain line elsewhere. Always on stderr. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+	bool is_terminal, is_quiet;
+	bool line_is_open; /* an unfinished line stands on the terminal */
+	int64_t start_ns, last_ns;
+	uint32_t last_tenth;
+};
+
+void progress_init(struct progress *progress, bool quiet);
+
+/* "container 37/300  12 %  ETA 1 min 20 s" */
+void progress_step(struct progress *progress, const char *label, uint32_t done, uint32_t total);
+
+/* A message of its own line: "vm: unpacking a kernel". */
+void progress_note(struct progress *progress, const char *label, const char *text);
+
+void progress_end(struct progress *progress);

@@ -1,0 +1,199 @@
+/* container: the agent in the built-in runtime (runtime/container.h), everything made in line at every start: cgroup, namespaces, root, filter. */
+#include <base/files.h>
+#include <base/journal.h>
+#include <base/process.h>
+#include <bench/cleanup.h>
+#include <bench/driver.h>
+#include <runtime/container.h>
+#include <runtime/rootfs.h>
+#include <runtime/support.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PIDS_MAX = 512 };
+
+static const struct driver_option options[] = {
+	{"net", "own|host", "network namespace (default own, with a loopback)"},
+	{"pid", "own|host", "process namespace (default own)"},
+	{"ipc", "own|host", "namespace of shared memory and message queues (default own)"},
+	{"uts", "own|host", "namespace of the host name (default own)"},
+	{"mount", "own|host", "mount namespace; host: chroot, writable, no /proc, /sys, /dev (default own)"},
+	{"cgroupns", "own|host", "cgroup namespace (default own)"},
+	{"userns", "auto|on|off", "user namespace (default auto: where bench is not root)"},
+	{"cgroup", "auto|on|off", "cgroup limits; auto: where permitted, on: or fail (default auto)"},
+	{"seccomp", "on|off", "system call filter (default on)"},
+	{NULL, NULL, NULL},
+};
+struct state {
+	struct container_plan *plan;
+	struct journal *journal;
+	int null_fd;
+};
+
+/* The driver's options are the runtime's own, word for word. `name` keeps the text that the result points to. */
+static int read_options(const struct driver_config *config, char name[64], struct container_options *ret, struct error *err)
+{
+	const struct driver_spec *spec = config->spec;
+
+	*ret = container_options_default();
+	for (size_t i = 0; i < spec->n_options; i++)
+		if (container_options_set(ret, spec->options[i].key, spec->options[i].value, err) == -EINVAL) /* -ENOENT: the label */
+			return error_prefix(err, "driver 'container'");
+	ret->cpuset = config->cpuset;
+	ret->journal = config->journal;
+	ret->limits = (struct cgroup_limits){config->memory_bytes, 100 * config->vcpus, 100, PIDS_MAX};
+	ret->cgroup_name = cgroup_run_name(spec->label, name, 64);
+	return 0;
+}
+
+_Static_assert((int)CONTAINER_SUPPORTED == PROBE_YES && (int)CONTAINER_LIMITED == PROBE_LIMITED && (int)CONTAINER_UNSUPPORTED == PROBE_NO,
+	       "a verdict is a verdict");
+static void container_probe(const struct driver_config *config, struct probe *ret)
+{
+	struct container_options chosen;
+	struct error found = {0};
+	char name[64];
+
+	*ret = (struct probe){.verdict = PROBE_NO};
+	if (read_options(config, name, &chosen, &found) == 0)
+		ret->verdict = (enum probe_verdict)container_support(&chosen, &found);
+	snprintf(ret->reason, sizeof(ret->reason), "%s", found.message);
+	snprintf(ret->remedy, sizeof(ret->remedy), "%s", found.hint);
+}
+
+static void tell(const struct container_facts *facts, struct driver_info *info)
+{
+	const char *const pairs[][2] = {{"namespaces", facts->namespaces},
+					{"cgroup", facts->cgroup},
+					{"limits", facts->limits},
+					{"capabilities", facts->capabilities},
+					{"seccomp", facts->seccomp},
+					{"rootless", facts->rootless ? "yes" : "no"},
+					{"class", "cold: cgroup, namespaces, root and filter made in line"}};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		driver_info_set(info, pairs[i][0], "%s", pairs[i][1]);
+	for (size_t i = 0; i < facts->n_notes; i++)
+		driver_info_note(info, "%s", facts->notes[i]);
+}
+
+static void container_close(void *arg)
+{
+	struct state *state = arg;
+
+	container_plan_free(state->plan);
+	cleanup_close(&state->null_fd);
+	free(state);
+}
+
+static int prepare(const struct driver_config *config, struct state *state, struct error *err)
+{
+	static const char *const argv[] = {"/agent", NULL};
+	struct container_options chosen;
+	char name[64], rootfs[PATH_MAX];
+	int rc = read_options(config, name, &chosen, err);
+
+	if (rc == 0)
+		rc = path_format(rootfs, sizeof(rootfs), err, "%s/rootfs", config->run_dir);
+	if (rc == 0)
+		rc = runtime_rootfs_prepare(rootfs, config->agent_path, err);
+	chosen.rootfs = rootfs;
+	chosen.argv = argv;
+	if (rc == 0)
+		rc = container_prepare(&chosen, &state->plan, err);
+	if (rc == 0)
+		rc = container_plan_open(state->plan, err);
+	state->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	return rc == 0 && state->null_fd < 0 ? error_errno(err, "open /dev/null") : rc;
+}
+
+static int container_open(const struct driver_config *config, void **ret_state, struct driver_info *ret_info, struct error *err)
+{
+	struct state *state = calloc(1, sizeof(*state));
+
+	if (!state)
+		return error_set(err, ENOMEM, "out of memory");
+	state->journal = config->journal;
+	int rc = prepare(config, state, err);
+	if (rc < 0) {
+		container_close(state);
+		return rc;
+	}
+	tell(container_plan_facts(state->plan), ret_info);
+	*ret_state = state;
+	return 0;
+}
+
+/* A container's cgroup was named in the journal with its parent; without one the process is. */
+static int report(const struct state *state, const struct container *container, struct instance *instance, struct error *err)
+{
+	const char *dir = container_memory_dir(state->plan, container);
+	char line[64];
+
+	instance->pids[0] = container->pid;
+	instance->n_pids = 1;
+	if (dir)
+		snprintf(instance->cgroup, sizeof(instance->cgroup), "%s", dir);
+	if (container->cgroup.n_dirs > 0)
+		return 0;
+	snprintf(line, sizeof(line), "%d %lld", (int)container->pid, (long long)process_start_ticks(container->pid));
+	return journal_add(state->journal, JOURNAL_PROCESS, line, err);
+}
+
+static int start(void *arg, struct instance *instance, struct timeline *timeline, struct error *err)
+{
+	struct state *state = arg;
+	int64_t left_ms = (instance->deadline_ns - clock_now_ns()) / 1000000;
+	struct container *container = calloc(1, sizeof(*container));
+	int pair[2];
+
+	if (!container)
+		return error_set(err, ENOMEM, "out of memory");
+	*container = CONTAINER_NONE;
+	instance->priv = container;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, "control stream");
+	instance->read_fd = instance->write_fd = pair[0];
+	_cleanup_close_ int theirs = pair[1];
+	const int stdio[3] = {theirs, theirs, state->null_fd};
+	int rc = container_start(state->plan, instance->id, stdio, left_ms < 1 ? 1 : (int)left_ms, container, err);
+	if (rc < 0)
+		return rc;
+	timeline_mark_at(timeline, MARK_LAUNCHED, container->trace.cloned_ns);
+	timeline_mark_at(timeline, MARK_SANDBOX, container_sandbox_ns(state->plan, &container->trace));
+	return report(state, container, instance, err);
+}
+
+static int stop(void *arg, struct instance *instance, struct error *err)
+{
+	struct state *state = arg;
+	struct container *container = instance->priv;
+	int rc = container ? container_stop(state->plan, container, err) : 0;
+
+	if (instance->read_fd >= 0)
+		close(instance->read_fd);
+	instance->read_fd = instance->write_fd = -1;
+	if (rc < 0)
+		return rc; /* a second call tries again */
+	free(container);
+	instance->priv = NULL;
+	return 0;
+}
+
+const struct driver container_driver = {
+	.name = "container",
+	.summary = "the agent in the built-in container runtime: namespaces, cgroup, own root, seccomp",
+	.options = options,
+	.caps = DRIVER_SAME_KERNEL,
+	.probe = container_probe,
+	.open = container_open,
+	.start = start,
+	.stop = stop,
+	.close = container_close,
+};

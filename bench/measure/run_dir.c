@@ -1,0 +1,208 @@
+#include "run_dir.h"
+
+#include <bench/cleanup.h>
+
+#include <base/files.h>
+#include <base/journal.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+enum { WORKERS_MAX = 64 };
+
+int run_dir_parent(char *ret, size_t size, struct error *err)
+{
+	const char *wish = getenv("BENCH_RUN_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (wish && *wish)
+		return path_format(ret, size, err, "%s", wish);
+	if (geteuid() == 0)
+		return path_format(ret, size, err, "/run/bench");
+	if (runtime && *runtime == '/')
+		return path_format(ret, size, err, "%s/bench", runtime);
+	return path_format(ret, size, err, "/tmp/bench-%u", (unsigned)geteuid());
+}
+
+int cache_dir_path(char *ret, size_t size, bool make, struct error *err)
+{
+	const char *wish = getenv("BENCH_CACHE_DIR"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int rc;
+
+	if (wish && *wish)
+		rc = path_format(ret, size, err, "%s", wish);
+	else if (geteuid() == 0)
+		rc = path_format(ret, size, err, "/var/cache/bench");
+	else if (cache && *cache == '/')
+		rc = path_format(ret, size, err, "%s/bench", cache);
+	else if (home && *home == '/')
+		rc = path_format(ret, size, err, "%s/.cache/bench", home);
+	else
+		rc = error_set(err, ENOENT, "no place for the cache: neither HOME nor XDG_CACHE_HOME is set");
+	if (rc == 0 && make) {
+		rc = dir_make(ret, 0755, err);
+		if (rc < 0)
+			error_hint(err, "name a writable folder in BENCH_CACHE_DIR");
+	}
+	return rc;
+}
+
+/* In /tmp anybody could have been there first. */
+static int check_parent(const char *parent, struct error *err)
+{
+	struct stat st;
+
+	if (lstat(parent, &st) < 0)
+		return error_errno(err, "run folder %s", parent);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {
+		error_set(err, EPERM, "run folder %s is not a folder that only you can write to", parent);
+		return error_hint(err, "remove it, or name another in BENCH_RUN_DIR");
+	}
+	return 0;
+}
+
+static int make_and_lock(const char *parent, struct run_dir *dir, struct error *err)
+{
+	char lock[160];
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return error_errno(err, "random name");
+	snprintf(dir->id, sizeof(dir->id), "%08x", number);
+	if (path_format(dir->path, sizeof(dir->path) - 64, err, "%s/%s", parent, dir->id) < 0) /* room for the names of sockets */
+		return -ENAMETOOLONG;
+	if (dir_make(parent, 0700, err) < 0 || check_parent(parent, err) < 0)
+		return err ? -err->code : -EIO;
+	if (mkdir(dir->path, 0700) < 0)
+		return error_errno(err, "make run folder %s", dir->path);
+	snprintf(lock, sizeof(lock), "%s/lock", dir->path);
+	dir->lock_fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (dir->lock_fd < 0 || flock(dir->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		error_errno(err, "lock %s", lock);
+		dir_remove(dir->path, NULL);
+		return err ? -err->code : -EIO;
+	}
+	return 0;
+}
+
+int run_dir_create(struct run_dir *ret, struct error *err)
+{
+	struct run_dir dir = {.lock_fd = -1};
+	char parent[PATH_MAX];
+	int rc = cache_dir_path(dir.cache, sizeof(dir.cache), true, err);
+
+	if (rc < 0 || (rc = run_dir_parent(parent, sizeof(parent), err)) < 0)
+		return rc;
+	/* The last run to end removes an empty parent: try again when it went in between. */
+	for (int attempt = 0; attempt < 3; attempt++) {
+		rc = make_and_lock(parent, &dir, err);
+		if (rc != -ENOENT)
+			break;
+	}
+	if (rc < 0) {
+		error_hint(err, "name a short, writable folder in BENCH_RUN_DIR");
+		return rc;
+	}
+	*ret = dir;
+	return 0;
+}
+
+static int journal_path(char *ret, size_t size, const char *run_path, unsigned index)
+{
+	return path_format(ret, size, NULL, "%s/w%u.journal", run_path, index);
+}
+
+int run_dir_undo_worker(const char *run_path, unsigned index, struct error *err)
+{
+	char path[PATH_MAX];
+
+	if (journal_path(path, sizeof(path), run_path, index) < 0)
+		return -ENAMETOOLONG;
+	int rc = journal_undo(path, NULL, NULL, err);
+	if (rc == 0)
+		unlink(path);
+	return rc;
+}
+
+int run_dir_undo(const char *run_path, struct error *err)
+{
+	char parent[PATH_MAX];
+	int resisted = 0;
+
+	for (unsigned index = WORKERS_MAX; index-- > 0;) {
+		int rc = run_dir_undo_worker(run_path, index, err);
+
+		resisted += rc < 0 ? 1 : rc;
+	}
+	if (resisted > 0)
+		return resisted; /* the journals stay for `bench clean` */
+	if (dir_remove(run_path, err) < 0)
+		return 1;
+	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(run_path, '/') - run_path), run_path);
+	rmdir(parent); /* fails, rightly, while other runs live there */
+	return 0;
+}
+
+static bool is_alive(const char *run_path)
+{
+	char path[PATH_MAX];
+
+	if (path_format(path, sizeof(path), NULL, "%s/lock", run_path) < 0)
+		return true;
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
+int run_dir_each(void (*visit)(const char *run_path, bool alive, void *arg), void *arg, struct error *err)
+{
+	char parent[PATH_MAX], path[PATH_MAX];
+	int count = 0, rc = run_dir_parent(parent, sizeof(parent), err);
+
+	if (rc < 0)
+		return rc;
+	_cleanup_closedir_ DIR *folder = opendir(parent);
+	if (!folder)
+		return errno == ENOENT ? 0 : error_errno(err, "read %s", parent);
+	rc = check_parent(parent, err);
+	if (rc < 0)
+		return rc;
+	for (struct dirent *entry; (entry = readdir(folder));) {
+		if (strlen(entry->d_name) != 8 || strspn(entry->d_name, "0123456789abcdef") != 8)
+			continue;
+		if (path_format(path, sizeof(path), NULL, "%s/%s", parent, entry->d_name) < 0)
+			continue;
+		count++;
+		visit(path, is_alive(path), arg);
+	}
+	return count;
+}
+
+struct naming {
+	void (*visit)(const char *kind, const char *argument, void *arg);
+	void *arg;
+};
+
+static void visit_named(enum journal_kind kind, const char *argument, void *arg)
+{
+	struct naming *naming = arg;
+
+	if (naming->visit)
+		naming->visit(journal_kind_names[kind], argument, naming->arg);
+}
+
+int run_dir_leftovers(const char *run_path, void (*visit)(const char *kind, const char *argument, void *arg), void *arg)
+{
+	struct naming naming = {visit, arg};
+	char path[PATH_MAX];
+	int left = 0;
+
+	for (unsigned index = 0; index < WORKERS_MAX; index++)
+		if (journal_path(path, sizeof(path), run_path, index) == 0)
+			left += journal_leftovers(path, visit_named, &naming);
+	return left;
+}

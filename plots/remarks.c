@@ -1,0 +1,211 @@
+/* What a reader must know beside the figures. */
+#include "remarks.h"
+
+#include "cells.h"
+#include "label.h"
+
+#include <bench/cleanup.h>
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Where the remarks of one driver (or of the run) go. */
+struct remarks {
+	const struct result *result;
+	const struct summary *summary;
+	remark_visitor visit;
+	void *arg;
+	char subject[LABEL_MAX];
+};
+
+static void say(const struct remarks *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(const struct remarks *to, const char *format, ...)
+{
+	char text[REMARK_MAX], clean[REMARK_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	to->visit(to->subject, label_clean(text, clean, sizeof(clean)), to->arg);
+}
+
+static bool is_replaced(const struct result *result, const struct sample *sample)
+{
+	return sample->block < result->n_blocks && result->blocks[sample->block].replaced;
+}
+
+/* The first reason of a driver's samples of that status. */
+static const char *first_reason(const struct result *result, size_t driver, enum sample_status status)
+{
+	for (size_t i = 0; i < result->n_samples; i++) {
+		const struct sample *sample = &result->samples[i];
+
+		if (sample->driver == driver && sample->status == status && !sample->warmup && !is_replaced(result, sample) &&
+		    sample->reason[0])
+			return sample->reason;
+	}
+	return "no reason recorded";
+}
+
+static void warn_missing(const struct remarks *to, size_t d)
+{
+	const struct driver_summary *own = &to->summary->drivers[d];
+	char limit[CELL_MAX];
+
+	if (own->failed)
+		say(to, "%zu start%s failed and %s in no figure; the first: %s. Mend that and run again.", own->failed,
+		    own->failed == 1 ? "" : "s", own->failed == 1 ? "is" : "are", first_reason(to->result, d, SAMPLE_FAILED));
+	if (own->total.censored)
+		say(to,
+		    "%zu of %zu starts were not ready within %s; they count as longer than that (%s). "
+		    "If they would have come, run again with a longer --timeout.",
+		    own->total.censored, own->total.n, cell_duration((double)to->result->plan.timeout_ns, limit, sizeof(limit)),
+		    first_reason(to->result, d, SAMPLE_CENSORED));
+	if (!own->total.n && !own->failed)
+		say(to, "no start was measured. Run again, or leave this driver out.");
+}
+
+static void warn_order(const struct remarks *to, size_t d)
+{
+	const struct driver_summary *own = &to->summary->drivers[d];
+	char rho[CELL_MAX], p[CELL_MAX], first[CELL_MAX], second[CELL_MAX];
+
+	if (isfinite(own->drift_p) && own->drift_p < 0.01)
+		say(to,
+		    "start-up times drift during the run (ρ = %s, p %s%s; first half %s, second half %s). "
+		    "Find what changes on the host, and trust no comparison with another run before it is steady.",
+		    cell_correlation(own->drift_rho, rho, sizeof(rho)), own->drift_p < 0.001 ? "" : "= ",
+		    cell_probability(own->drift_p, p, sizeof(p)), cell_duration(own->first_half, first, sizeof(first)),
+		    cell_duration(own->second_half, second, sizeof(second)));
+	/* beyond the 95 % bound of white noise, and large enough to matter */
+	if (isfinite(own->lag1) && own->total.n && fabs(own->lag1) > 0.25 && fabs(own->lag1) > 1.96 / sqrt((double)own->total.n))
+		say(to,
+		    own->lag1 > 0
+			    ? "neighbouring starts resemble each other (lag-1 autocorrelation %s): intervals are too narrow. Take more "
+			      "blocks on a quiet host."
+			    : "slow and fast starts alternate (lag-1 autocorrelation %s): blocks are not independent, intervals are too "
+			      "wide. Look for what happens every other start.",
+		    cell_correlation(own->lag1, rho, sizeof(rho)));
+}
+
+static void warn_samples(const struct remarks *to, size_t d)
+{
+	const struct driver_summary *own = &to->summary->drivers[d];
+	size_t disagree = 0;
+
+	for (size_t i = 0; i < to->result->n_samples; i++) {
+		const struct sample *sample = &to->result->samples[i];
+
+		disagree += sample->driver == d && !sample->warmup && !is_replaced(to->result, sample) && sample->phases_disagree;
+	}
+	if (own->outliers)
+		say(to,
+		    "%zu outlier%s (modified z-score beyond 3.5), kept in all figures. Compare p99 and max, and look for what ran beside.",
+		    own->outliers, own->outliers == 1 ? "" : "s");
+	if (disagree)
+		say(to,
+		    "phases of %zu sample%s do not add up to the total within 1 %% or 20 µs: read the totals, not the phases, and report "
+		    "it as a defect.",
+		    disagree, disagree == 1 ? "" : "s");
+}
+
+static void warn_run(const struct remarks *to)
+{
+	const struct result *result = to->result;
+	const char *reason = "";
+	bool short_of_p99 = false, emulated = false;
+
+	for (size_t i = 0; i < result->n_blocks && !*reason; i++)
+		if (result->blocks[i].tainted)
+			reason = result->blocks[i].taint_reason;
+	for (size_t d = 0; d < result->n_drivers; d++) {
+		const struct distribution *total = &to->summary->drivers[d].total;
+
+		emulated = emulated || label_is_emulated(&result->drivers[d]);
+		short_of_p99 = short_of_p99 || (total->n > 0 && total->n < 100);
+	}
+	if (emulated)
+		say(to, "VMs were emulated by TCG, many times slower than with KVM: do not quote these figures as what a VM costs. Use a "
+			"host with KVM for that.");
+	if (to->summary->tainted_blocks)
+		say(to,
+		    "%zu block%s disturbed from outside, %zu of them run again (the first: %s). Stop other work on this host and run again "
+		    "if it is many.",
+		    to->summary->tainted_blocks, to->summary->tainted_blocks == 1 ? " was" : "s were", to->summary->replaced_blocks,
+		    *reason ? reason : "no reason recorded");
+	if (short_of_p99)
+		say(to, "p99 is not given below 100 samples (it would be the maximum). Run with --n 100 or more for it.");
+}
+
+void remarks_warnings(const struct result *result, const struct summary *summary, remark_visitor visit, void *arg)
+{
+	struct remarks to = {.result = result, .summary = summary, .visit = visit, .arg = arg};
+
+	for (size_t d = 0; d < result->n_drivers && d < summary->n_drivers; d++) {
+		label_driver(&result->drivers[d], to.subject, sizeof(to.subject));
+		warn_missing(&to, d);
+		warn_order(&to, d);
+		warn_samples(&to, d);
+	}
+	to.subject[0] = '\0';
+	warn_run(&to);
+}
+
+void remarks_notes(const struct result *result, remark_visitor visit, void *arg)
+{
+	struct remarks to = {.result = result, .visit = visit, .arg = arg};
+
+	for (size_t d = 0; d < result->n_drivers; d++) {
+		const struct driver_info *info = &result->drivers[d].info;
+
+		label_driver(&result->drivers[d], to.subject, sizeof(to.subject));
+		for (size_t i = 0; i < info->n_notes && i < DRIVER_NOTES_MAX; i++)
+			say(&to, "%s", info->notes[i]);
+	}
+}
+
+char *remark_interrupted(const struct result *result, char *ret, size_t size)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < result->n_blocks; i++)
+		done += !result->blocks[i].warmup && !result->blocks[i].replaced;
+	if (result->interrupted)
+		snprintf(ret, size, "INTERRUPTED after %zu of %u blocks: the figures hold for what was measured until then.", done,
+			 result->plan.n);
+	else
+		ret[0] = '\0';
+	return ret;
+}
+
+char *remark_run(const struct result *result, char *ret, size_t size)
+{
+	char clean[64], took[CELL_MAX];
+
+	snprintf(ret, size, "%u block%s after %u of warm-up, seed %llu, started %s, took %s", result->plan.n,
+		 result->plan.n == 1 ? "" : "s", result->plan.warmup, (unsigned long long)result->plan.seed,
+		 label_clean(result->started_at, clean, sizeof(clean)), cell_duration((double)result->duration_ns, took, sizeof(took)));
+	return ret;
+}
+
+char *remark_host(const struct result *result, char *ret, size_t size)
+{
+	const struct environment *host = &result->environment;
+	char memory[CELL_MAX] = "", cpus[48] = "", text[REMARK_MAX];
+	bool is_virtual = host->hypervisor[0] && strcmp(host->hypervisor, "none") != 0;
+
+	if (host->threads > 0)
+		snprintf(cpus, sizeof(cpus), "%d CPU%s", host->threads, host->threads == 1 ? "" : "s");
+	if (host->memory_bytes > 0)
+		cell_bytes((double)host->memory_bytes, memory, sizeof(memory));
+	snprintf(text, sizeof(text), "host: kernel %s%s%s%s%s%s%s%s%s%s%s%s%s", host->kernel[0] ? host->kernel : "unknown",
+		 host->architecture[0] ? ", " : "", host->architecture, host->cpu_model[0] ? ", " : "", host->cpu_model, *cpus ? ", " : "",
+		 cpus, *memory ? ", " : "", memory, host->cgroup_mode[0] ? ", cgroup " : "", host->cgroup_mode,
+		 is_virtual ? ", virtualised by " : "", is_virtual ? host->hypervisor : "");
+	return label_clean(text, ret, size);
+}

@@ -1,0 +1,220 @@
+/* Steps that build the container's root. Mounts are objects behind descriptors, and a target is opened inside the new root by openat2 (no way
+ * out by a symbolic or magic link), never named by a string that the image could redirect. */
+#include "plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* Defined by both <sys/mount.h> and <linux/mount.h>, which exclude each other in some libcs. */
+#define DETACH  2           /* MNT_DETACH */
+#define RECURSE 16384       /* MS_REC */
+#define PRIVATE (1ul << 18) /* MS_PRIVATE */
+
+static int done(long rc)
+{
+	return rc < 0 ? -errno : 0;
+}
+
+static int open_in_root(int root_fd, const char *path, uint64_t flags)
+{
+	struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int set_attributes(int mount_fd, uint64_t set, unsigned flags)
+{
+	struct mount_attr attr = {.attr_set = set};
+
+	return done(syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)));
+}
+
+/* Hangs a mount into the new root. Consumes mount_fd. */
+static int attach(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
+{
+	int target_fd, rc;
+
+	if (mount_fd < 0)
+		return -errno;
+	target_fd = open_in_root(child->root_fd, target, open_flags);
+	if (target_fd < 0) {
+		close(mount_fd);
+		return target_fd;
+	}
+	rc = done(syscall(SYS_move_mount, mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+	close(target_fd);
+	close(mount_fd);
+	return rc;
+}
+
+static int clone_tree(int dir_fd, const char *path, unsigned flags)
+{
+	return (int)syscall(SYS_open_tree, dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
+}
+
+/* A new file system as a detached mount; `options` are pairs "key=value" separated by commas. -1 and errno on failure. */
+static int new_filesystem(const char *type, const char *options, uint64_t attributes)
+{
+	char text[128], *save = NULL;
+	int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), mount_fd = -1;
+	long rc = 0;
+
+	if (context < 0)
+		return -1;
+	strncpy(text, options, sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (char *pair = strtok_r(text, ",", &save); pair && rc == 0; pair = strtok_r(NULL, ",", &save)) {
+		char *value = strchr(pair, '=');
+
+		*value++ = '\0';
+		rc = syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, pair, value, 0);
+	}
+	if (rc == 0)
+		rc = syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (rc == 0)
+		mount_fd = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+	int saved = errno;
+	close(context);
+	errno = saved;
+	return mount_fd;
+}
+
+/* ---- steps ---- */
+
+int step_private_mounts(struct child *child, const struct step *step)
+{
+	return done(syscall(SYS_mount, NULL, "/", NULL, RECURSE | PRIVATE, NULL));
+}
+
+/* arg: the root folder. Its clone is read-only from the moment it can be reached. */
+int step_root(struct child *child, const struct step *step)
+{
+	int rc;
+
+	child->root_fd = clone_tree(AT_FDCWD, step->arg, 0);
+	if (child->root_fd < 0)
+		return -errno;
+	rc = set_attributes(child->root_fd, step->number, 0);
+	if (rc == 0)
+		rc = done(syscall(SYS_move_mount, child->root_fd, "", AT_FDCWD, step->arg, MOVE_MOUNT_F_EMPTY_PATH));
+	if (rc == 0) {
+		/* Remembered before /proc covers it: an empty folder of the read-only root, to mask others with. */
+		child->empty_fd = open_in_root(child->root_fd, "proc", O_DIRECTORY);
+		rc = child->empty_fd < 0 ? child->empty_fd : 0;
+	}
+	return rc;
+}
+
+/* One tmpfs for all that is writable: its folders are bound to where they belong, and its top disappears under its own folder tmp. */
+int step_tmpfs(struct child *child, const struct step *step)
+{
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} folders[] = {{"dev", 0755}, {"dev/shm", 01777}, {"tmp", 01777}, {"run", 0755}};
+	int rc;
+
+	child->tmpfs_fd = new_filesystem("tmpfs", step->arg, step->number);
+	if (child->tmpfs_fd < 0)
+		return -errno;
+	umask(0); /* until step_rlimits: modes of folders and nodes are meant as they stand */
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (mkdirat(child->tmpfs_fd, folders[i].path, folders[i].mode) < 0)
+			return -errno;
+	/* Attached because kernels before 6.15 clone folders of attached mounts only. The descriptor stays valid. */
+	rc = fcntl(child->tmpfs_fd, F_DUPFD_CLOEXEC, 3);
+	return rc < 0 ? -errno : attach(child, rc, "tmp", O_DIRECTORY);
+}
+
+/* arg: name of the tmpfs folder and of the root's. */
+int step_tmpfs_bind(struct child *child, const struct step *step)
+{
+	int fd = clone_tree(child->tmpfs_fd, step->arg, 0);
+	int rc = fd < 0 ? -errno : set_attributes(fd, step->number, 0);
+
+	return rc < 0 ? rc : attach(child, fd, step->arg, O_DIRECTORY);
+}
+
+/* arg: "dev/NAME", number: the device. */
+int step_device_node(struct child *child, const struct step *step)
+{
+	return done(mknodat(child->tmpfs_fd, step->arg, S_IFCHR | 0666, step->number));
+}
+
+/* arg: "dev/NAME". Without the right to make nodes, the host's own is bound onto an empty file. */
+int step_device_bind(struct child *child, const struct step *step)
+{
+	char host[64] = "/";
+	int fd = openat(child->tmpfs_fd, step->arg, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	strncat(host, step->arg, sizeof(host) - 2);
+	return attach(child, clone_tree(AT_FDCWD, host, 0), step->arg, 0);
+}
+
+int step_device_links(struct child *child, const struct step *step)
+{
+	static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
+					       {"/proc/self/fd/0", "dev/stdin"},
+					       {"/proc/self/fd/1", "dev/stdout"},
+					       {"/proc/self/fd/2", "dev/stderr"}};
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlinkat(links[i][0], child->tmpfs_fd, links[i][1]) < 0)
+			return -errno;
+	return 0;
+}
+
+/* arg: "proc" or "sys": the target; the type follows from it. */
+int step_fresh(struct child *child, const struct step *step)
+{
+	return attach(child, new_filesystem(strcmp(step->arg, "sys") == 0 ? "sysfs" : step->arg, "", step->number), step->arg, O_DIRECTORY);
+}
+
+/* arg: a host path, bound with all below it to the same path of the root. */
+int step_bind(struct child *child, const struct step *step)
+{
+	int fd = clone_tree(AT_FDCWD, step->arg, AT_RECURSIVE);
+	int rc = fd < 0 ? -errno : set_attributes(fd, step->number, AT_RECURSIVE);
+
+	return rc < 0 ? rc : attach(child, fd, step->arg + 1, O_DIRECTORY);
+}
+
+int step_mask_file(struct child *child, const struct step *step)
+{
+	int null_fd = open_in_root(child->root_fd, "dev/null", 0), fd;
+
+	if (null_fd < 0)
+		return null_fd;
+	fd = clone_tree(null_fd, "", AT_EMPTY_PATH);
+	close(null_fd);
+	return attach(child, fd, step->arg, 0);
+}
+
+int step_mask_dir(struct child *child, const struct step *step)
+{
+	return attach(child, clone_tree(child->empty_fd, "", AT_EMPTY_PATH), step->arg, O_DIRECTORY);
+}
+
+/* The new root goes on top of the old one, which then is let go of: no folder for the old root is needed. */
+int step_pivot(struct child *child, const struct step *step)
+{
+	if (fchdir(child->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || syscall(SYS_umount2, ".", DETACH) < 0)
+		return -errno;
+	return done(chdir("/"));
+}
+
+int step_chroot(struct child *child, const struct step *step)
+{
+	return chroot(step->arg) < 0 ? -errno : done(chdir("/"));
+}

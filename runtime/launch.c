@@ -1,0 +1,128 @@
+/* The parent's side of one clone: from clone3 to the moment when the child has left our memory.
+ *
+ * CLONE_VM without CLONE_VFORK: the kernel clears child.running and wakes our futex when the child execs or ends (CLONE_CHILD_CLEARTID), as vfork
+ * would, but this wait has an end: a child that hangs in a mount is killed. Between the clone and the end of the wait nothing of ours runs but the
+ * futex call, so the child may use our thread's errno. */
+#include "plan.h"
+
+#include <bench/timeline.h>
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KILL_WAIT_MS = 5000 };
+
+static bool wait_gone(struct child *child, int64_t deadline_ns)
+{
+	while (__atomic_load_n(&child->running, __ATOMIC_ACQUIRE)) {
+		int64_t left_ns = deadline_ns - clock_now_ns();
+		struct timespec left = {.tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000};
+
+		if (left_ns <= 0)
+			return false;
+		syscall(SYS_futex, &child->running, FUTEX_WAIT, 1, &left, NULL, 0);
+	}
+	return true;
+}
+
+static int clone_error(const struct container_plan *plan, int code, struct error *err)
+{
+	error_set(err, code, "create namespaces (%s): %s", plan->facts.namespaces, strerror(code));
+	if (code == ENOSPC)
+		return error_hint(err, "raise the limits in /proc/sys/user/max_*_namespaces");
+	if (code == ENOSYS)
+		return error_hint(err, "clone3 needs kernel 5.3 or newer, and a system call filter around us that lets it pass");
+	if (code == EPERM && plan->clone_flags & CLONE_NEWUSER)
+		return error_hint(err, "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 "
+				       "kernel.apparmor_restrict_unprivileged_userns=0, or run as root");
+	if (code == EPERM)
+		return error_hint(err, "run as root, or with userns=on");
+	return -code;
+}
+
+static int step_error(const struct container_plan *plan, const struct container_trace *trace, struct error *err)
+{
+	const struct step *step = &plan->steps[trace->n_done];
+	bool named = step->arg[0] != '\0';
+	int code = trace->failed_errno;
+
+	if (code == 0)
+		return error_set(err, ECHILD, "step %s%s%s: the child was killed", step->name, named ? " " : "", step->arg);
+	error_set(err, code, "step %s%s%s: %s", step->name, named ? " " : "", step->arg, strerror(code));
+	if (step->apply == step_exec && code == ENOENT)
+		return error_hint(err, "the root has no such program, or not the dynamic loader that it asks for");
+	if (step->apply == step_exec && code == EACCES)
+		return error_hint(err, "is it executable for this user, and its file system not mounted noexec?");
+	if (step->apply == step_exec && code == ENOEXEC)
+		return error_hint(err, "the program is for another architecture, or no program");
+	if (code == EDQUOT && step->apply == step_keyring)
+		return error_hint(err, "raise kernel.keys.maxkeys");
+	if (code == EPERM && plan->clone_flags & CLONE_NEWUSER)
+		return error_hint(err, "a security module or a masked /proc restricts user namespaces here; run as root");
+	return -code;
+}
+
+int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, pid_t *ret_pid, int *ret_pidfd, struct error *err)
+{
+	struct child *child = &plan->child;
+	struct container_trace *trace = &child->trace;
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = plan->clone_flags | CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uintptr_t)&pidfd,
+		.child_tid = (uintptr_t)&child->running,
+		.exit_signal = SIGCHLD,
+		.stack = (uintptr_t)plan->stack + (uintptr_t)sysconf(_SC_PAGESIZE),
+		.stack_size = CHILD_STACK_BYTES,
+		.cgroup = cgroup_fd >= 0 ? (uint64_t)cgroup_fd : 0,
+	};
+	int64_t deadline_ns = clock_now_ns() + (int64_t)timeout_ms * 1000000;
+	sigset_t all, before;
+	bool gone = true;
+
+	if (plan->child_lost)
+		return error_set(err, EBUSY, "an earlier child of this plan could not be ended");
+	child->running = 1;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	long pid = child_clone(&args, child_main, child);
+	if (pid > 0 && !(gone = wait_gone(child, deadline_ns))) {
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		plan->child_lost = !wait_gone(child, clock_now_ns() + (int64_t)KILL_WAIT_MS * 1000000);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+
+	if (pid < 0)
+		return clone_error(plan, (int)-pid, err);
+	*ret_pid = (pid_t)pid;
+	*ret_pidfd = pidfd;
+	if (!gone)
+		return error_set(err, ETIMEDOUT, "step %s: not done within %d ms", plan->steps[trace->n_done].name, timeout_ms);
+	if (trace->failed_errno || (size_t)trace->n_done + 1 < plan->n_steps)
+		return step_error(plan, trace, err);
+	return 0;
+}
+
+int plan_reap(pid_t *pid, int *pidfd, int *ret_status, struct error *err)
+{
+	siginfo_t info = {0};
+
+	if (*pidfd < 0)
+		return 0;
+	syscall(SYS_pidfd_send_signal, *pidfd, SIGKILL, NULL, 0); /* an error says that it is gone already */
+	if (poll(&(struct pollfd){.fd = *pidfd, .events = POLLIN}, 1, KILL_WAIT_MS) == 0)
+		return error_set(err, ETIMEDOUT, "process %d does not end after SIGKILL", (int)*pid);
+	if (waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED) == 0 && ret_status)
+		*ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+	close(*pidfd);
+	*pidfd = -1;
+	*pid = 0;
+	return 0;
+}

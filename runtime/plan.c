@@ -1,0 +1,428 @@
+/* From options to an array of steps. Changes nothing on the host; what it reads of it is behind options.host_root. */
+#include "plan.h"
+
+#include "capabilities.h"
+#include "filter.h"
+#include "rootfs.h"
+
+#include <base/files.h>
+#include <base/units.h>
+#include <bench/cleanup.h>
+
+#include <errno.h>
+#include <linux/mount.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum { DEFAULT_TIMEOUT_MS = 10000, OPEN_FILES = 1024 };
+
+#define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define NO_USE    (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+static const struct {
+	unsigned own;
+	uint64_t clone_flag; /* the cgroup namespace has none: it is made after joining, so that its root is the container's own group */
+	const char *name;
+} namespaces[] = {
+	{CONTAINER_NS_MOUNT, CLONE_NEWNS, "mount"}, {CONTAINER_NS_PID, CLONE_NEWPID, "pid"}, {CONTAINER_NS_NET, CLONE_NEWNET, "net"},
+	{CONTAINER_NS_UTS, CLONE_NEWUTS, "uts"},    {CONTAINER_NS_IPC, CLONE_NEWIPC, "ipc"}, {CONTAINER_NS_CGROUP, 0, "cgroup"},
+};
+enum { NAMESPACES = sizeof(namespaces) / sizeof(namespaces[0]) };
+
+/* What of the kernel shows through /proc and /sys; those that this host has are masked. The rest of both is read-only. */
+static const char *const masked[] = {
+	"/proc/acpi", "/proc/asound",     "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",           "/proc/sched_debug",
+	"/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
+};
+
+static const struct {
+	const char *path;
+	unsigned minor_number, major_number;
+} devices[] = {{"dev/null", 3, 1}, {"dev/zero", 5, 1}, {"dev/full", 7, 1}, {"dev/random", 8, 1}, {"dev/urandom", 9, 1}, {"dev/tty", 0, 5}};
+
+/* ---- building ---- */
+
+/* A text that the plan owns, or NULL: looked at once, at the end (plan_complete). */
+static const char *text(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *text(struct container_plan *plan, const char *format, ...)
+{
+	char *made = NULL;
+	va_list ap;
+
+	if (plan->n_texts == PLAN_TEXTS_MAX)
+		return NULL;
+	va_start(ap, format);
+	if (vasprintf(&made, format, ap) < 0)
+		made = NULL;
+	va_end(ap);
+	if (made)
+		plan->texts[plan->n_texts++] = made;
+	return made;
+}
+
+static void add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number)
+{
+	if (plan->n_steps < CONTAINER_STEPS_MAX)
+		plan->steps[plan->n_steps++] = (struct step){.name = name, .apply = apply, .arg = arg, .number = number};
+}
+
+static int plan_complete(const struct container_plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (!plan->steps[i].arg)
+			return error_set(err, ENOMEM, "container plan: out of memory at step %s", plan->steps[i].name);
+	return plan->n_steps < CONTAINER_STEPS_MAX ? 0 : error_set(err, E2BIG, "container plan: more than %d steps", CONTAINER_STEPS_MAX);
+}
+
+__attribute__((format(printf, 2, 3))) static void note(struct container_plan *plan, const char *format, ...)
+{
+	struct container_facts *facts = &plan->facts;
+	va_list ap;
+
+	if (facts->n_notes == sizeof(facts->notes) / sizeof(facts->notes[0]))
+		return;
+	va_start(ap, format);
+	vsnprintf(facts->notes[facts->n_notes++], sizeof(facts->notes[0]), format, ap);
+	va_end(ap);
+}
+
+/* "1", "0-1,4": a CPU list into a mask. */
+static int parse_cpus(const char *list, cpu_set_t *ret, struct error *err)
+{
+	_cleanup_free_ char *copy = strdup(list);
+	char *save = NULL;
+
+	if (!copy)
+		return error_set(err, ENOMEM, "CPU list: out of memory");
+	CPU_ZERO(ret);
+	for (char *range = strtok_r(copy, ",", &save); range; range = strtok_r(NULL, ",", &save)) {
+		char *dash = strchr(range, '-');
+		int64_t from, to;
+
+		if (dash)
+			*dash = '\0';
+		int rc = parse_integer("CPU number", range, 0, CPU_SETSIZE - 1, &from, err);
+		if (rc == 0)
+			rc = parse_integer("CPU number", dash ? dash + 1 : range, from, CPU_SETSIZE - 1, &to, err);
+		if (rc < 0)
+			return error_prefix(err, "CPU list '%s'", list);
+		for (int64_t cpu = from; cpu <= to; cpu++)
+			CPU_SET((size_t)cpu, ret);
+	}
+	return CPU_COUNT(ret) > 0 ? 0 : error_set(err, EINVAL, "CPU list '%s' names no CPU", list);
+}
+
+static void plan_namespaces(struct container_plan *plan, const struct container_options *options)
+{
+	struct container_facts *facts = &plan->facts;
+	bool user = options->userns == CONTAINER_ON || (options->userns == CONTAINER_AUTO && options->uid != 0);
+	size_t used = 0;
+
+	facts->rootless = options->uid != 0;
+	for (int i = 0; i < NAMESPACES; i++) {
+		if (!(options->namespaces & namespaces[i].own))
+			continue;
+		plan->clone_flags |= namespaces[i].clone_flag;
+		used += (size_t)snprintf(facts->namespaces + used, sizeof(facts->namespaces) - used, "%s%s", used ? " " : "",
+					 namespaces[i].name);
+	}
+	plan->own_pids = options->namespaces & CONTAINER_NS_PID;
+	if (user) {
+		plan->clone_flags |= CLONE_NEWUSER;
+		snprintf(facts->namespaces + used, sizeof(facts->namespaces) - used, "%suser", used ? " " : "");
+		add(plan, "map-ids", step_map_ids, text(plan, "0 %u 1%c0 %u 1", options->uid, '\0', options->gid), 0);
+	} else {
+		add(plan, "drop-groups", step_no_groups, "", 0);
+	}
+}
+
+static int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	struct cgroup_layout layout;
+	size_t used = 0;
+	char *facts = plan->facts.cgroup;
+	int rc = cgroup_detect(options->host_root, &layout, err);
+
+	if (rc == 0)
+		rc = cgroup_tree_plan(options->host_root, &layout, options->cgroup_name, options->cgroup != CONTAINER_OFF, &plan->tree,
+				      err);
+	if (rc < 0)
+		return rc;
+	if (plan->tree.note[0] && options->cgroup == CONTAINER_ON) {
+		error_set(err, EPERM, "%s", plan->tree.note);
+		return error_hint(err, "run as root, delegate a folder, or go without limits (cgroup=auto, cgroup=off)");
+	}
+	if (plan->tree.note[0])
+		note(plan, "%s", plan->tree.note);
+	if (options->cgroup == CONTAINER_OFF)
+		note(plan, "no cgroup limits: switched off");
+	if (!plan->own_pids && plan->tree.n_dirs == 0)
+		note(plan, "neither pid namespace nor cgroup: children that outlive the first process stay behind");
+
+	used = (size_t)snprintf(facts, sizeof(plan->facts.cgroup), "%s", plan->tree.n_dirs ? cgroup_mode_names[layout.mode] : "none");
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
+		if (plan->tree.dir_of[i] >= 0)
+			used += (size_t)snprintf(facts + used, sizeof(plan->facts.cgroup) - used, " %s", cgroup_controller_names[i]);
+	if (plan->tree.n_dirs && !plan->tree.ops->join_at_clone)
+		add(plan, "join-cgroup", step_join_cgroup, "writes 0 to tasks", 0);
+	if (options->namespaces & CONTAINER_NS_CGROUP)
+		add(plan, "cgroup-namespace", step_cgroup_namespace, "unshare", 0);
+	return 0;
+}
+
+static void plan_limits(struct container_plan *plan)
+{
+	const struct cgroup_limits *limits = &plan->limits;
+	const int *at = plan->tree.dir_of;
+	char *ret = plan->facts.limits;
+	size_t size = sizeof(plan->facts.limits), used = 0;
+
+	if (at[CGROUP_CPU] >= 0 && limits->cpu_percent > 0)
+		used += (size_t)snprintf(ret + used, size - used, " cpu=%d%%", limits->cpu_percent);
+	if (at[CGROUP_CPU] >= 0 && limits->cpu_weight > 0)
+		used += (size_t)snprintf(ret + used, size - used, " weight=%d", limits->cpu_weight);
+	if (at[CGROUP_MEMORY] >= 0 && limits->memory_bytes > 0)
+		used += (size_t)snprintf(ret + used, size - used, " memory=%lld", (long long)limits->memory_bytes);
+	if (at[CGROUP_PIDS] >= 0 && limits->pids_max > 0)
+		used += (size_t)snprintf(ret + used, size - used, " pids=%d", limits->pids_max);
+	if (used)
+		memmove(ret, ret + 1, used);
+	else
+		strcpy(ret, "none");
+}
+
+static void plan_masks(struct container_plan *plan, const struct container_options *options)
+{
+	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
+		char path[PATH_MAX];
+		struct stat st;
+
+		if (masked[i][1] == 's' && !(options->namespaces & CONTAINER_NS_NET))
+			continue;
+		if (path_format(path, sizeof(path), NULL, "%s%s", options->host_root, masked[i]) < 0 || stat(path, &st) < 0)
+			continue;
+		add(plan, "mask", S_ISDIR(st.st_mode) ? step_mask_dir : step_mask_file, masked[i] + 1, 0);
+	}
+}
+
+static void plan_root(struct container_plan *plan, const struct container_options *options)
+{
+	if (!(options->namespaces & CONTAINER_NS_MOUNT)) {
+		add(plan, "chroot", step_chroot, plan->rootfs, 0);
+		note(plan, "no mount namespace: the root is writable and has no /proc, /sys, /dev");
+		return;
+	}
+	add(plan, "private-mounts", step_private_mounts, "/", 0);
+	add(plan, "root", step_root, plan->rootfs, READ_ONLY);
+	add(plan, "tmpfs", step_tmpfs, "size=64m,nr_inodes=16384,mode=0755", MOUNT_ATTR_NOSUID);
+	add(plan, "bind-tmpfs", step_tmpfs_bind, "dev", MOUNT_ATTR_NOEXEC);
+	add(plan, "bind-tmpfs", step_tmpfs_bind, "run", MOUNT_ATTR_NODEV);
+	add(plan, "bind-tmpfs", step_tmpfs_bind, "tmp", MOUNT_ATTR_NODEV);
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		if (plan->clone_flags & CLONE_NEWUSER)
+			add(plan, "bind-device", step_device_bind, devices[i].path, 0);
+		else
+			add(plan, "make-device", step_device_node, devices[i].path,
+			    makedev(devices[i].major_number, devices[i].minor_number));
+	add(plan, "link-devices", step_device_links, "fd stdin stdout stderr", 0);
+	/* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
+	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
+		add(plan, "mount", step_fresh, "proc", NO_USE | MOUNT_ATTR_RDONLY);
+	else
+		add(plan, "bind", step_bind, "/proc", NO_USE | MOUNT_ATTR_RDONLY);
+	if (options->namespaces & CONTAINER_NS_NET)
+		add(plan, "mount", step_fresh, "sys", NO_USE | MOUNT_ATTR_RDONLY);
+	plan_masks(plan, options);
+	add(plan, "pivot", step_pivot, "old root let go of", 0);
+}
+
+static void plan_rlimit(struct container_plan *plan, int resource, rlim_t soft, rlim_t hard)
+{
+	struct plan_rlimit *limit = &plan->rlimits[plan->n_rlimits++];
+
+	*limit = (struct plan_rlimit){.resource = resource};
+	getrlimit(resource, &limit->value);
+	if (limit->value.rlim_max > hard)
+		limit->value.rlim_max = hard;
+	limit->value.rlim_cur = soft < limit->value.rlim_max ? soft : limit->value.rlim_max;
+}
+
+static int plan_privileges(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	struct container_facts *facts = &plan->facts;
+
+	plan->capabilities = capabilities_default();
+	plan->last_capability = capabilities_last();
+	capabilities_names(plan->capabilities, facts->capabilities, sizeof(facts->capabilities));
+	add(plan, "no-new-privileges", step_no_new_privileges, "", 0);
+	add(plan, "capabilities", step_capabilities, facts->capabilities, 0);
+	/* Late: until here a Ctrl-C meant for our parent must not hit a half-made container. */
+	add(plan, "signals", step_signals, "default, none blocked", 0);
+	if (options->seccomp_off) {
+		strcpy(facts->seccomp, "off");
+		note(plan, "no system call filter: switched off");
+		return 0;
+	}
+	int rc = filter_build(&plan->filter, &plan->n_filter, err);
+	if (rc < 0)
+		return rc;
+	snprintf(facts->seccomp, sizeof(facts->seccomp), "allow-list of %zu calls", filter_allowed());
+	add(plan, "seccomp", step_seccomp, "allow-list", 0);
+	return 0;
+}
+
+static char **copy_strings(struct container_plan *plan, const char *const *from)
+{
+	size_t n = 0;
+
+	while (from[n])
+		n++;
+	char **ret = calloc(n + 1, sizeof(*ret));
+	for (size_t i = 0; ret && i < n; i++)
+		if (!(ret[i] = (char *)text(plan, "%s", from[i]))) {
+			free(ret);
+			return NULL;
+		}
+	return ret;
+}
+
+static int plan_program(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	static const char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
+	if (!options->argv || !options->argv[0] || options->argv[0][0] != '/')
+		return error_set(err, EINVAL, "container: the program must be an absolute path inside the root");
+	plan->argv = copy_strings(plan, options->argv);
+	plan->envp = copy_strings(plan, options->envp ? options->envp : environment);
+	if (!plan->argv || !plan->envp)
+		return error_set(err, E2BIG, "container: more than %d arguments and variables, or out of memory", PLAN_TEXTS_MAX - 4);
+	add(plan, "exec", step_exec, plan->argv[0], 0);
+	return 0;
+}
+
+/* The child's stack, with a page below it that faults. Kept for all starts: its pages are paid once. */
+static int plan_stack(struct container_plan *plan, struct error *err)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	plan->stack = mmap(NULL, (size_t)page + CHILD_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (plan->stack == MAP_FAILED) {
+		plan->stack = NULL;
+		return error_errno(err, "stack for the child");
+	}
+	return mprotect(plan->stack, (size_t)page, PROT_NONE) < 0 ? error_errno(err, "guard page of the child's stack") : 0;
+}
+
+/* Everything up to the root: what the probe tries. */
+static int plan_surroundings(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	plan_namespaces(plan, options);
+	int rc = plan_cgroup(plan, options, err);
+
+	if (rc == 0 && options->cpuset && options->cpuset[0]) {
+		rc = parse_cpus(options->cpuset, &plan->cpus, err);
+		add(plan, "affinity", step_affinity, text(plan, "%s", options->cpuset), 0);
+	}
+	if (rc < 0)
+		return rc;
+	plan_limits(plan);
+	add(plan, "session", step_session, "", 0);
+	add(plan, "keyring", step_keyring, "new", 0);
+	if (options->namespaces & CONTAINER_NS_UTS)
+		add(plan, "hostname", step_hostname, text(plan, "%s", options->hostname ? options->hostname : ""), 0);
+	if (options->namespaces & CONTAINER_NS_NET)
+		add(plan, "loopback", step_loopback, "lo up", 0);
+	return 0;
+}
+
+static int plan_inside(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	int rc = runtime_rootfs_check(options->rootfs, err);
+
+	if (rc == 0 && !realpath(options->rootfs, plan->rootfs))
+		rc = error_errno(err, "root folder %s", options->rootfs);
+	if (rc < 0)
+		return rc;
+	plan_root(plan, options);
+	plan_rlimit(plan, RLIMIT_CORE, 0, 0);
+	plan_rlimit(plan, RLIMIT_NOFILE, OPEN_FILES, 512 * OPEN_FILES);
+	add(plan, "rlimits", step_rlimits, "core=0 nofile=1024 umask=022", 0);
+	add(plan, "stdio", step_stdio, "0 1 2, others closed at exec", 0);
+	rc = plan_privileges(plan, options, err);
+	return rc < 0 ? rc : plan_program(plan, options, err);
+}
+
+int plan_prepare(const struct container_options *options, bool with_root, struct container_plan **ret, struct error *err)
+{
+	struct container_plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return error_set(err, ENOMEM, "container plan: out of memory");
+	plan->limits = options->limits;
+	plan->journal = options->journal;
+	plan->start_timeout_ms = options->start_timeout_ms > 0 ? options->start_timeout_ms : DEFAULT_TIMEOUT_MS;
+	int rc = plan_surroundings(plan, options, err);
+	if (rc == 0 && with_root)
+		rc = plan_inside(plan, options, err);
+	if (rc == 0)
+		rc = plan_complete(plan, err);
+	if (rc == 0)
+		rc = plan_stack(plan, err);
+	if (rc < 0) {
+		container_plan_free(plan);
+		return rc;
+	}
+	*ret = plan;
+	return 0;
+}
+
+int container_prepare(const struct container_options *options, struct container_plan **ret, struct error *err)
+{
+	return plan_prepare(options, true, ret, err);
+}
+
+/* ---- looking at it ---- */
+
+void container_plan_print(const struct container_plan *plan, FILE *out)
+{
+	const struct cgroup_tree *tree = &plan->tree;
+
+	for (size_t i = 0; i < tree->n_dirs; i++)
+		fprintf(out, "parent  %-18s %s/ID\n", "make-cgroup", tree->dirs[i]);
+	if (tree->n_dirs)
+		fprintf(out, "parent  %-18s %s\n", "limit", plan->facts.limits);
+	fprintf(out, "parent  %-18s %s%s\n", "clone", plan->facts.namespaces, tree->ops->join_at_clone ? ", into cgroup" : "");
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct step *step = &plan->steps[i];
+
+		if (step->arg[0])
+			fprintf(out, "child   %-18s %s\n", step->name, step->arg);
+		else
+			fprintf(out, "child   %s\n", step->name);
+	}
+	for (size_t i = 0; i < plan->facts.n_notes; i++)
+		fprintf(out, "note    %s\n", plan->facts.notes[i]);
+}
+
+const struct container_facts *container_plan_facts(const struct container_plan *plan)
+{
+	return &plan->facts;
+}
+
+size_t container_plan_steps(const struct container_plan *plan)
+{
+	return plan->n_steps;
+}
+
+const char *container_plan_step_name(const struct container_plan *plan, size_t step)
+{
+	return step < plan->n_steps ? plan->steps[step].name : "?";
+}
+
+int64_t container_sandbox_ns(const struct container_plan *plan, const struct container_trace *trace)
+{
+	return trace->done_ns[plan->n_steps >= 2 ? plan->n_steps - 2 : 0];
+}

@@ -1,0 +1,50 @@
+#!/bin/bash
+# Bad input: one clear line and the documented exit status, and nothing is left behind. No root, no guest needed.
+source "$(dirname "$0")/../lib.sh"
+
+expect_fail 2 "unknown command 'frobnicate'" bench frobnicate
+expect_fail 2 "which experiment" bench run
+expect_fail 2 "unknown experiment 'speed'" bench run speed
+expect_fail 2 "unknown driver 'dokcer'" bench run startup --driver process,dokcer
+expect_fail 2 "driver 'mock' has no option 'speed'" bench run startup --driver mock:speed=1
+expect_fail 2 "two drivers are labelled 'mock'" bench run startup --driver mock,mock
+for n in 0 -3 1e9 9999999999999999999999 "" " 5" 5x; do
+	expect_fail 2 "^bench: --n '$n': expected a whole number from 1 to" bench run startup --driver mock --n="$n"
+done
+expect_fail 2 "--timeout: 'soon' is not a duration" bench run startup --driver mock --timeout soon
+expect_fail 2 "--memory: 'lots' is not a size" bench run startup --driver mock --memory lots
+expect_fail 2 "--seed '0'" bench run startup --driver mock --seed 0
+expect_fail 2 "which result" bench show
+expect_fail 3 "no/such/file" bench show "$WORK/no/such/file"
+expect_fail 3 "driver 'command' needs the option argv" bench run startup --driver command --n 1 --out "$WORK/o0"
+expect_fail 3 "no-such-program" bench run startup --driver command:argv=no-such-program --n 1 --out "$WORK/o0"
+expect_fail 3 "agent" bench run startup --driver mock --agent "$WORK/none" --n 1 --out "$WORK/o0"
+expect_fail 3 "mock: start 1 fails as declared" bench run startup --driver mock:fail=1 --n 1 --out "$WORK/o1"
+
+# Results that were truncated, or made by somebody who does not mean well.
+bench run startup --driver mock --n 3 --out "$WORK/good" >/dev/null 2>&1
+size=$(stat -c %s "$WORK/good/result.json")
+head -c $((size / 2)) "$WORK/good/result.json" >"$WORK/truncated.json"
+: >"$WORK/empty.json"
+head -c 100000 /dev/zero | tr '\0' '[' >"$WORK/deep.json"
+head -c 4096 /dev/urandom >"$WORK/noise.json"
+echo '{"schema_version": 999}' >"$WORK/future.json"
+echo '[1, 2, 3]' >"$WORK/array.json"
+for bad in truncated empty deep noise future array; do
+	expect_fail 3 "$bad.json" bench show "$WORK/$bad.json"
+done
+expect_fail 3 "$WORK" bench show "$WORK"
+
+# Nothing is ever overwritten.
+expect_fail 3 "already holds a result" bench run startup --driver mock --n 1 --out "$WORK/good"
+# An output folder that cannot be made, known before anything is measured.
+expect_fail 3 "null/out" bench run startup --driver mock --n 1 --out /dev/null/out
+[ ! -e "$WORK/o0" ] || fail "a run that measured nothing left its folder"
+
+# Help at every level, on stdout, with status 0.
+for command in "" run show doctor clean; do
+	# shellcheck disable=SC2086
+	bench $command --help | grep -q 'Usage: bench' || fail "bench $command --help"
+done
+bench --version | grep -qE '^bench [0-9]' || fail "--version"
+echo passed

@@ -1,0 +1,37 @@
+#!/bin/sh
+# The JSON Schema of results: accepts what the writer writes (tests/data/result-valid), refuses what must not be in a result.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+schema=$here/../../results/schema/result.schema.json
+/usr/bin/python3 -c 'import jsonschema' 2>/dev/null || { echo "skipped: python3-jsonschema is not installed"; exit 77; }
+work=$(mktemp -d /tmp/bench-test-schema-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+
+"$here/validate_result.py" "$schema" "$here"/../data/result-valid/*/input.json
+
+# refused NAME EXPRESSION PATH: the minimal result changed by a Python expression on r is refused, and the message names the path.
+refused() {
+	/usr/bin/python3 - "$here/../data/result-valid/minimal/input.json" "$work/$1.json" "$2" <<-'PYTHON'
+		import json, sys
+		with open(sys.argv[1]) as file:
+		    r = json.load(file)
+		exec(sys.argv[3])
+		with open(sys.argv[2], "w") as file:
+		    json.dump(r, file)
+	PYTHON
+	if "$here/validate_result.py" "$schema" "$work/$1.json" 2>"$work/message"; then
+		echo "$1: accepted" >&2
+		exit 1
+	fi
+	grep -qF "$work/$1.json: $3" "$work/message" || { echo "$1: expected '$3', found: $(cat "$work/message")" >&2; exit 1; }
+}
+
+refused guest-without-accelerator 'del r["drivers"][1]["info"]["accelerator"]' 'drivers[1].info:'
+refused guest-with-empty-machine 'r["drivers"][1]["info"]["machine"] = ""' 'drivers[1].info.machine:'
+refused unknown-member 'r["samples"][0]["extra"] = 1' 'samples[0]:'
+refused unknown-mark 'r["samples"][0]["marks"]["teardown"] = 1' 'samples[0].marks:'
+refused negative-time 'r["blocks"][0]["duration_ns"] = -1' 'blocks[0].duration_ns:'
+refused index-out-of-range 'r["samples"][3]["driver"] = 2' 'samples[3].driver:'
+refused label-twice 'r["drivers"][1]["label"] = "process"' 'drivers[1].label:'
+refused no-summary 'del r["summary"]' 'document:'
+echo "schema: 1 accepted set, 8 refusals"

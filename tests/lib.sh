@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# What the test scripts share. A script is called with the folder that holds bench and bench-agent:
+#   tests/integration/startup.sh build/dev/bin
+# Exit status 0: passed; 77: skipped (with the reason on stdout); anything else: failed.
+set -euo pipefail
+
+BIN=$(realpath "${1:?usage: $0 FOLDER-OF-BENCH}")
+HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+SOURCE=$(dirname "$HERE")
+# shellcheck disable=SC2034 # for the scripts that source this
+SCHEMA=$SOURCE/results/schema/result.schema.json
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/bench-test.XXXXXX")
+trap 'rm -rf "$WORK"' EXIT
+# Charts and report are drawn in runs that look at them.
+bench() { "$BIN/bench" "$@"; }
+
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+# must_run WHAT REASON: skips, unless BENCH_MUST_RUN says that this host can do it.
+must_run() {
+	case ",${BENCH_MUST_RUN:-}," in
+	*",$1,"*) fail "$1 must run here: $2" ;;
+	esac
+	echo "SKIPPED: $2"
+	exit 77
+}
+
+# needs DRIVER…: skips with the reason of the driver's own probe.
+needs() {
+	local doctor driver
+	doctor=$(bench doctor || true)
+	for driver in "$@"; do
+		if grep -qE "^$driver +no " <<<"$doctor"; then
+			must_run "$driver" "$(grep -E "^$driver +no " <<<"$doctor")"
+		fi
+	done
+}
+
+# expect_fail STATUS PATTERN COMMAND…: the command must end with this status and one line of error (and at most one hint) that matches.
+expect_fail() {
+	local want=$1 pattern=$2 status=0
+	shift 2
+	"$@" >"$WORK/stdout" 2>"$WORK/stderr" || status=$?
+	[ "$status" -eq "$want" ] || fail "'$*' ended with $status instead of $want: $(cat "$WORK/stderr")"
+	grep -v '^  hint: ' "$WORK/stderr" | grep -vE '^[a-z0-9-]+: |starts .* ETA' >"$WORK/rest" || true
+	grep -qE -e "$pattern" "$WORK/stderr" || fail "'$*' said: $(cat "$WORK/stderr"), expected /$pattern/"
+	[ "$(grep -c '^bench: ' "$WORK/stderr")" -eq 1 ] || fail "'$*' said more or less than one line of error: $(cat "$WORK/stderr")"
+	[ ! -s "$WORK/rest" ] || fail "'$*' also printed: $(cat "$WORK/rest")"
+}
+
+# Everything that a run makes on a host, as text: processes of ours, mounts, cgroups, network namespaces, links, and files in run and temporary folders.
+host_state() {
+	echo "# processes"
+	ps -eo args= | grep -E 'bench-super|bench-agent|/agent|[q]emu-system|bench run' | grep -vE "grep|$0|bash" | sort || true
+	echo "# mounts"
+	awk '{ print $3, $4, $5 }' /proc/self/mountinfo | sort
+	echo "# cgroups"
+	find /sys/fs/cgroup -type d 2>/dev/null | sort
+	echo "# network namespaces"
+	for ns in /proc/[0-9]*/ns/net; do readlink "$ns" 2>/dev/null || true; done | sort -u
+	echo "# links"
+	ip -o link | awk '{ print $2 }'
+	echo "# files"
+	find /run /dev/shm /var/tmp -xdev 2>/dev/null | sort
+	find "${TMPDIR:-/tmp}" -xdev -maxdepth 1 -name 'bench*' ! -path "$WORK" 2>/dev/null | sort
+}
+
+# same_host WHAT: within two seconds (asynchronous ends in the kernel) the host must look as $WORK/before says.
+same_host() {
+	local tick
+	for ((tick = 0; tick < 20; tick++)); do
+		host_state >"$WORK/after"
+		cmp -s "$WORK/before" "$WORK/after" && return 0
+		sleep 0.1
+	done
+	diff -u "$WORK/before" "$WORK/after" || fail "$1: the host is not as before"
+}

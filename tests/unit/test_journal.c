@@ -1,0 +1,156 @@
+/* base/journal: what is named first can be undone by whoever survives. */
+#include "scratch.h"
+
+#include <base/journal.h>
+#include <base/process.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct journal *open_in(const struct scratch *scratch)
+{
+	struct journal *journal = NULL;
+
+	cr_assert_eq(journal_open(scratch_path(scratch, "w0.journal"), &journal, NULL), 0);
+	return journal;
+}
+
+Test(journal, undoes_paths_below_its_own_folder_only)
+{
+	struct scratch scratch = scratch_make(), other = scratch_make();
+	struct journal *journal = open_in(&scratch);
+	struct error err = {0};
+
+	cr_assert_eq(dir_make(scratch_path(&scratch, "tree/below"), 0755, NULL), 0);
+	cr_assert_eq(journal_add(journal, JOURNAL_PATH, scratch_path(&scratch, "tree"), NULL), 0);
+	cr_assert_eq(journal_add(journal, JOURNAL_PATH, scratch_path(&scratch, "never-made"), NULL), 0);
+	cr_expect_eq(journal_leftovers(scratch_path(&scratch, "w0.journal"), NULL, NULL), 1);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, &err), 0, "%s", err.message);
+	cr_expect_not(path_exists(scratch_path(&scratch, "tree")));
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, &err), 0, "undoing twice is fine");
+
+	cr_assert_eq(journal_add(journal, JOURNAL_PATH, other.path, NULL), 0);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, &err), 1, "somebody else's folder is refused");
+	cr_expect(path_exists(other.path));
+	journal_close(journal);
+	scratch_remove(&scratch);
+	scratch_remove(&other);
+}
+
+static pid_t sleeper(const char *argument)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execlp("sh", "sh", "-c", "kill -STOP $$", argument, NULL);
+		_exit(127);
+	}
+	int status;
+	cr_assert_eq(waitpid(pid, &status, WUNTRACED), pid);
+	cr_assert(WIFSTOPPED(status));
+	return pid;
+}
+
+Test(journal, kills_the_process_it_named_and_no_other)
+{
+	struct scratch scratch = scratch_make();
+	struct journal *journal = open_in(&scratch);
+	pid_t named = sleeper("x"), reused = sleeper("y");
+	char argument[64];
+	int status;
+
+	snprintf(argument, sizeof(argument), "%d %lld", (int)named, (long long)process_start_ticks(named));
+	cr_assert_eq(journal_add(journal, JOURNAL_PROCESS, argument, NULL), 0);
+	/* The number is alive again, as another process: it started at another time. */
+	snprintf(argument, sizeof(argument), "%d %lld", (int)reused, (long long)process_start_ticks(reused) - 1);
+	cr_assert_eq(journal_add(journal, JOURNAL_PROCESS, argument, NULL), 0);
+	cr_expect_eq(journal_leftovers(scratch_path(&scratch, "w0.journal"), NULL, NULL), 1);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 0);
+	cr_expect_eq(waitpid(named, &status, 0), named);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	cr_expect_eq(waitpid(reused, &status, WNOHANG), 0, "the other one lives");
+	kill(reused, SIGKILL);
+	waitpid(reused, &status, 0);
+	journal_close(journal);
+	scratch_remove(&scratch);
+}
+
+Test(journal, kills_programs_that_use_the_folder_and_nothing_else_there)
+{
+	struct scratch scratch = scratch_make();
+	struct journal *journal = open_in(&scratch);
+	char argument[128], longer[128];
+	int status;
+
+	snprintf(argument, sizeof(argument), "%s/w0/socket", scratch.path);
+	snprintf(longer, sizeof(longer), "%s/w01/socket", scratch.path);
+	pid_t ours = sleeper(argument), other_folder = sleeper(longer);
+
+	snprintf(argument, sizeof(argument), "bash %s/w0", scratch.path);
+	cr_assert_eq(journal_add(journal, JOURNAL_PROCESSES, argument, NULL), 0);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 0);
+	cr_expect_eq(waitpid(ours, &status, WNOHANG), 0, "another program is left alone");
+	snprintf(argument, sizeof(argument), "sh %s/w0", scratch.path);
+	cr_assert_eq(journal_add(journal, JOURNAL_PROCESSES, argument, NULL), 0);
+	cr_expect_eq(journal_leftovers(scratch_path(&scratch, "w0.journal"), NULL, NULL), 1);
+	/* Undoing waits until they are gone: reap them meanwhile, as the supervisor does. */
+	signal(SIGCHLD, SIG_IGN);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 0);
+	cr_expect_eq(process_start_ticks(ours), -1);
+	cr_expect_gt(process_start_ticks(other_folder), 0, "a folder whose name only begins alike is another");
+	kill(other_folder, SIGKILL);
+	journal_close(journal);
+	scratch_remove(&scratch);
+}
+
+Test(journal, a_torn_line_and_rubbish_are_passed_over)
+{
+	struct scratch scratch = scratch_make();
+
+	cr_assert_eq(dir_make(scratch_path(&scratch, "tree"), 0755, NULL), 0);
+	char text[256];
+	snprintf(text, sizeof(text), "rubbish\nunknown thing\npath %s/tree\npath %s/tr", scratch.path, scratch.path);
+	scratch_write(&scratch, "w0.journal", text);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 0);
+	cr_expect_not(path_exists(scratch_path(&scratch, "tree")));
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "none.journal"), NULL, NULL, NULL), 0, "no journal: nothing to undo");
+	scratch_remove(&scratch);
+}
+
+Test(journal, refuses_what_is_no_cgroup_and_names_with_line_breaks)
+{
+	struct scratch scratch = scratch_make();
+	struct journal *journal = open_in(&scratch);
+
+	cr_assert_eq(dir_make(scratch_path(&scratch, "tree"), 0755, NULL), 0);
+	cr_expect_eq(journal_add(journal, JOURNAL_CGROUP, "a\npath /", NULL), -EINVAL);
+	cr_assert_eq(journal_add(journal, JOURNAL_CGROUP, scratch_path(&scratch, "tree"), NULL), 0);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 1);
+	cr_expect(path_exists(scratch_path(&scratch, "tree")));
+	journal_close(journal);
+	scratch_remove(&scratch);
+}
+
+static int count_handled(enum journal_kind kind, const char *argument, void *arg, struct error *err)
+{
+	cr_expect_eq(kind, JOURNAL_DOMAIN);
+	cr_expect_str_eq(argument, "qemu:///system uuid");
+	++*(int *)arg;
+	return 0;
+}
+
+Test(journal, what_base_cannot_undo_goes_to_the_handler)
+{
+	struct scratch scratch = scratch_make();
+	struct journal *journal = open_in(&scratch);
+	int handled = 0;
+
+	cr_assert_eq(journal_add(journal, JOURNAL_DOMAIN, "qemu:///system uuid", NULL), 0);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), count_handled, &handled, NULL), 0);
+	cr_expect_eq(handled, 1);
+	journal_close(journal);
+	scratch_remove(&scratch);
+}

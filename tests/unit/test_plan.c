@@ -1,0 +1,209 @@
+/* The container's plan as text, against golden files. Nothing is started, no privilege is needed. With BENCH_UPDATE_GOLDEN set the files are written. */
+#include <runtime/container.h>
+#include <runtime/rootfs.h>
+
+#include <base/files.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const argv[] = {"/agent", NULL};
+static char root[64];
+
+static void make_root(void)
+{
+	struct error err = {0};
+
+	strcpy(root, "/tmp/bench-plan-XXXXXX");
+	cr_assert_not_null(mkdtemp(root));
+	cr_assert_eq(runtime_rootfs_prepare(root, "/proc/self/exe", &err), 0, "%s", err.message);
+}
+
+static void remove_root(void)
+{
+	dir_remove(root, NULL);
+}
+
+/* A skip leaves at once, past the suite's end. */
+static void skip(const char *reason)
+{
+	remove_root();
+	cr_skip_test("%s", reason);
+}
+
+TestSuite(plan, .init = make_root, .fini = remove_root);
+
+static struct container_options options_for(const char *tree)
+{
+	struct container_options options = container_options_default();
+
+	options.rootfs = root;
+	options.argv = argv;
+	options.host_root = tree;
+	options.cgroup_name = "bench-1-container";
+	options.limits = (struct cgroup_limits){.memory_bytes = 64 << 20, .cpu_percent = 100, .cpu_weight = 100, .pids_max = 512};
+	options.uid = options.gid = 0;
+	return options;
+}
+
+/* The plan's text with the temporary root replaced by ROOT. */
+static char *print(const struct container_options *options)
+{
+	struct container_plan *plan = NULL;
+	struct error err = {0};
+	char *text = NULL, *at;
+	size_t size;
+
+	cr_assert_eq(container_prepare(options, &plan, &err), 0, "%s", err.message);
+	FILE *out = open_memstream(&text, &size);
+	container_plan_print(plan, out);
+	fclose(out);
+	container_plan_free(plan);
+	while ((at = strstr(text, root))) {
+		memcpy(at, "ROOT", 4);
+		memmove(at + 4, at + strlen(root), strlen(at + strlen(root)) + 1);
+	}
+	return text;
+}
+
+static void compare(const struct container_options *options, const char *golden)
+{
+	char path[512], want[8192];
+	struct error err = {0};
+	char *text = print(options);
+
+	if (faccessat(AT_FDCWD, BENCH_TEST_DATA "/cgroup-hybrid/sys/fs/cgroup/cpu", W_OK, AT_EACCESS) < 0)
+		skip("this user may not write to the test data");
+	snprintf(path, sizeof(path), "%s/%s", BENCH_TEST_DATA, golden);
+	if (getenv("BENCH_UPDATE_GOLDEN"))
+		cr_assert_eq(file_write_atomic(path, text, strlen(text), 0644, &err), 0, "%s", err.message);
+	cr_assert_geq(file_read("", path, want, sizeof(want), &err), 0, "%s", err.message);
+	text[strlen(text) - 1] = '\0'; /* file_read removes the last line break */
+	cr_assert_str_eq(text, want);
+	free(text);
+}
+
+Test(plan, rootful_hybrid)
+{
+	struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-hybrid");
+
+	compare(&options, "plan-rootful-hybrid.txt");
+}
+
+Test(plan, rootful_v2)
+{
+	struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-v2");
+
+	options.cpuset = "0-1,3";
+	compare(&options, "plan-rootful-v2.txt");
+}
+
+Test(plan, rootless_without_cgroups)
+{
+	struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-none");
+
+	options.uid = options.gid = 1000;
+	compare(&options, "plan-rootless-none.txt");
+}
+
+Test(plan, bare)
+{
+	struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-none");
+
+	options.namespaces = 0;
+	options.cgroup = CONTAINER_OFF;
+	options.seccomp_off = true;
+	compare(&options, "plan-bare.txt");
+}
+
+Test(plan, same_options_same_text)
+{
+	struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-hybrid");
+	char *first = print(&options), *second = print(&options);
+
+	cr_assert_str_eq(first, second);
+	free(first);
+	free(second);
+}
+
+static void refuse(const struct container_options *options, const char *message, const char *hint)
+{
+	struct container_plan *plan = NULL;
+	struct error err = {0};
+
+	cr_assert_lt(container_prepare(options, &plan, &err), 0);
+	cr_assert_null(plan);
+	cr_assert_not_null(strstr(err.message, message), "'%s' lacks '%s'", err.message, message);
+	cr_assert_not_null(strstr(err.hint, hint), "'%s' lacks '%s'", err.hint, hint);
+}
+
+Test(plan, missing_folders_are_named)
+{
+	struct container_options options = options_for("");
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/dev", root);
+	cr_assert_eq(rmdir(path), 0);
+	snprintf(path, sizeof(path), "%s/run", root);
+	cr_assert_eq(rmdir(path), 0);
+	refuse(&options, "no folder /dev, /run to mount on", "mkdir");
+}
+
+Test(plan, bad_options_are_refused)
+{
+	static const char *const relative[] = {"agent", NULL};
+	struct container_options options = options_for("");
+
+	options.argv = relative;
+	refuse(&options, "absolute path", "");
+	options = options_for("");
+	options.rootfs = "/nonexistent";
+	refuse(&options, "/nonexistent", "");
+	options = options_for("");
+	options.cpuset = "1-x";
+	refuse(&options, "CPU list '1-x'", "");
+	options.cpuset = "3-1";
+	refuse(&options, "CPU list '3-1'", "");
+	options = options_for(BENCH_TEST_DATA "/cgroup-none");
+	options.cgroup = CONTAINER_ON;
+	refuse(&options, "no cgroup file system", "run as root");
+}
+
+Test(plan, agent_is_replaced_not_written_through)
+{
+	struct error err = {0};
+	char agent[128], source[128], text[16];
+
+	snprintf(source, sizeof(source), "%s/source", root);
+	snprintf(agent, sizeof(agent), "%s/agent", root);
+	cr_assert_eq(file_write_atomic(source, "one", 3, 0755, &err), 0, "%s", err.message);
+	cr_assert_eq(runtime_rootfs_prepare(root, source, &err), 0, "%s", err.message);
+	cr_assert_eq(runtime_rootfs_prepare(root, "/proc/self/comm", &err), 0, "%s", err.message);
+	cr_assert_geq(file_read("", source, text, sizeof(text), &err), 0);
+	cr_assert_str_eq(text, "one");
+}
+
+Test(plan, options_from_text)
+{
+	struct container_options options = container_options_default();
+	struct error err = {0};
+
+	cr_assert_eq(container_options_set(&options, "net", "host", &err), 0);
+	cr_assert_eq(options.namespaces, CONTAINER_NS_ALL & ~(unsigned)CONTAINER_NS_NET);
+	cr_assert_eq(container_options_set(&options, "net", "own", &err), 0);
+	cr_assert_eq(options.namespaces, (unsigned)CONTAINER_NS_ALL);
+	cr_assert_eq(container_options_set(&options, "userns", "off", &err), 0);
+	cr_assert_eq(options.userns, CONTAINER_OFF);
+	cr_assert_eq(container_options_set(&options, "seccomp", "off", &err), 0);
+	cr_assert(options.seccomp_off);
+	cr_assert_eq(container_options_set(&options, "seccomp", "on", &err), 0);
+	cr_assert_not(options.seccomp_off);
+	cr_assert_eq(container_options_set(&options, "cgroup", "maybe", &err), -EINVAL);
+	cr_assert_str_eq(err.message, "option cgroup=maybe: expected auto, on or off");
+	cr_assert_eq(container_options_set(&options, "seccomp", "auto", &err), -EINVAL);
+	cr_assert_eq(container_options_set(&options, "colour", "red", &err), -ENOENT);
+}

@@ -1,0 +1,61 @@
+/* base/process: tools that we run to their end. */
+#include <base/process.h>
+#include <bench/timeline.h>
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+Test(process, status_and_output)
+{
+	const char *const argv[] = {"sh", "-c", "echo out; echo err >&2; exit 3", NULL};
+	char output[64];
+
+	cr_expect_eq(process_run(argv, NULL, 10000, false, output, sizeof(output), NULL), 3);
+	cr_expect_str_eq(output, "out\n");
+	cr_expect_eq(process_run(argv, NULL, 10000, true, output, sizeof(output), NULL), 3);
+	cr_expect_str_eq(output, "out\nerr\n");
+	cr_expect_eq(process_run(argv, "/proc", 10000, true, NULL, 0, NULL), 3);
+}
+
+Test(process, signals_and_missing_programs)
+{
+	const char *const killed[] = {"sh", "-c", "kill -9 $$", NULL}, *const missing[] = {"no-such-program-here", NULL};
+	struct error err = {0};
+
+	cr_expect_eq(process_run(killed, NULL, 10000, false, NULL, 0, NULL), 128 + 9);
+	cr_expect_eq(process_run(missing, NULL, 10000, false, NULL, 0, &err), -ENOENT);
+	cr_expect(strstr(err.message, "no-such-program-here"));
+}
+
+Test(process, ends_what_takes_too_long)
+{
+	const char *const argv[] = {"sleep", "1000", NULL};
+	int64_t start_ns = clock_now_ns();
+	struct error err = {0};
+
+	cr_expect_eq(process_run(argv, NULL, 50, false, NULL, 0, &err), -ETIMEDOUT);
+	cr_expect_geq(clock_now_ns() - start_ns, 50000000);
+	cr_expect(strstr(err.message, "sleep"));
+}
+
+Test(process, more_output_than_room_does_not_block)
+{
+	const char *const argv[] = {"sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x", NULL};
+	char output[10];
+
+	cr_expect_eq(process_run(argv, NULL, 20000, false, output, sizeof(output), NULL), 0);
+	cr_expect_str_eq(output, "xxxxxxxxx");
+}
+
+Test(process, start_ticks_name_a_process)
+{
+	char path[4096];
+
+	cr_expect_gt(process_start_ticks(getpid()), 0);
+	cr_expect_eq(process_start_ticks(getpid()), process_start_ticks(getpid()));
+	cr_expect_eq(process_start_ticks(0x3fffffff), -1);
+	cr_expect(process_find("sh", path, sizeof(path)));
+	cr_expect_not(process_find("no-such-program-here", path, sizeof(path)));
+}

@@ -1,0 +1,303 @@
+/* Real containers: what is inside, what limits them, what is left. The program is a static busybox, fed with a script on its stdin.
+ * Run it as root and as an ordinary user: both ways are tested. */
+#include "runtime_fixture.h"
+
+TestSuite(container, .init = setup, .fini = teardown, .timeout = 60);
+
+static void check_inside(void)
+{
+	static const char script[] =
+		"A=/busybox; echo pid=$$; echo host=$($A hostname); echo uid=$($A id -u):$($A id -G); echo env=$GREETING\n"
+		"$A touch /x 2>&1; $A touch /tmp/y /run/y /dev/shm/y && echo scratch\n"
+		"echo fds=; $A ls /proc/$$/fd; echo end\n"
+		"$A grep -E '^(Cap|NoNew|Seccomp:|SigIgn|SigBlk)' /proc/self/status; echo session=$($A cut -d' ' -f5,6 /proc/$$/stat)\n"
+		"$A ifconfig lo | $A grep -o 'addr:127.0.0.1'; echo net=$($A ls /sys/class/net)\n"
+		"echo gone > /dev/null && $A head -c3 /dev/zero | $A wc -c\n"
+		"$A cat /proc/keys; echo 1 2>&1 > /proc/sys/vm/drop_caches; $A mount -t tmpfs x /tmp 2>&1; $A unshare -n $A true 2>&1\n"
+		"echo umask=$(umask) end\n";
+	struct container_options options = options_here();
+	char text[16384];
+
+	run_script(&options, script, text, sizeof(text));
+	EXPECT_LINE(text, "pid=1\n");
+	EXPECT_LINE(text, "host=c-1\n");
+	EXPECT_LINE(text, "uid=0:0");
+	EXPECT_LINE(text, "env=hello\n");
+	EXPECT_LINE(text, "/x: Read-only file system");
+	EXPECT_LINE(text, "scratch\n");
+	EXPECT_LINE(text, "fds=\n0\n1\n2\nend\n");
+	EXPECT_LINE(text, "CapInh:\t0000000000000000");
+	EXPECT_LINE(text, "CapPrm:\t00000000000004fb");
+	EXPECT_LINE(text, "CapEff:\t00000000000004fb");
+	EXPECT_LINE(text, "CapBnd:\t00000000000004fb");
+	EXPECT_LINE(text, "CapAmb:\t0000000000000000");
+	EXPECT_LINE(text, "NoNewPrivs:\t1");
+	EXPECT_LINE(text, "Seccomp:\t2");
+	EXPECT_LINE(text, "SigBlk:\t0000000000000000");
+	EXPECT_LINE(text, "SigIgn:\t0000000000000000");
+	EXPECT_LINE(text, "session=1 1\n");
+	EXPECT_LINE(text, "addr:127.0.0.1");
+	EXPECT_LINE(text, "net=lo\n");
+	EXPECT_LINE(text, "\n3\n");
+	EXPECT_LINE(text, "drop_caches: Read-only file system");
+	EXPECT_LINE(text, "mount: ");
+	EXPECT_LINE(text, "unshare(0x40000000): Operation not permitted");
+	EXPECT_LINE(text, "umask=0022 end");
+}
+
+Test(container, is_isolated)
+{
+	signal(SIGUSR1, SIG_IGN);                   /* must not be inherited */
+	int leaked = open("/etc/passwd", O_RDONLY); /* without O_CLOEXEC on purpose */
+
+	cr_assert_geq(leaked, 3);
+	check_inside();
+	close(leaked);
+}
+
+/* Gives up root for good, as far as this test's own process goes. */
+static void become_ordinary(void)
+{
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(chown(root, 65534, 65534), 0);
+	cr_assert(setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+	prctl(PR_SET_DUMPABLE, 1); /* as after an exec: /proc/self belongs to us again */
+}
+
+Test(container, is_isolated_without_root)
+{
+	struct container_options options;
+	struct error err = {0};
+
+	become_ordinary();
+	options = options_here();
+	if (container_support(&options, &err) == CONTAINER_UNSUPPORTED)
+		cannot_run(err.message);
+	check_inside();
+
+	struct run run = start(&options);
+	const struct container_facts *facts = container_plan_facts(run.plan);
+	cr_expect(facts->rootless);
+	cr_expect_not_null(strstr(facts->namespaces, "user"));
+	if (run.container.cgroup.n_dirs == 0) {
+		cr_expect_str_eq(facts->limits, "none");
+		cr_expect_gt(facts->n_notes, 0, "what is not limited is said");
+	}
+	end(&run);
+}
+
+static void link_of(const char *path, char ret[64])
+{
+	ssize_t length = readlink(path, ret, 63);
+
+	ret[length > 0 ? length : 0] = '\0';
+}
+
+Test(container, has_namespaces_of_its_own)
+{
+	static const char *const names[] = {"mnt", "pid", "net", "uts", "ipc", "cgroup"};
+	struct container_options options = options_here();
+	struct run run = start(&options);
+	char ours[64], theirs[64], path[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)run.container.pid, names[i]);
+		link_of(path, theirs);
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
+		link_of(path, ours);
+		cr_expect(theirs[0] && strcmp(ours, theirs) != 0, "%s: %s and %s", names[i], ours, theirs);
+	}
+	end(&run);
+}
+
+Test(container, shares_what_it_is_told_to)
+{
+	struct container_options options = options_here();
+	char ours[64], theirs[64], path[64];
+
+	options.namespaces = CONTAINER_NS_ALL & ~(unsigned)(CONTAINER_NS_NET | CONTAINER_NS_UTS);
+	struct run run = start(&options);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)run.container.pid);
+	link_of(path, theirs);
+	link_of("/proc/self/ns/net", ours);
+	cr_expect_str_eq(ours, theirs);
+	end(&run);
+}
+
+Test(container, every_single_namespace_can_be_left_out)
+{
+	for (unsigned flag = 1; flag < CONTAINER_NS_ALL; flag <<= 1) {
+		struct container_options options = options_here();
+		char text[256];
+
+		options.namespaces = CONTAINER_NS_ALL & ~flag;
+		run_script(&options, "echo alive\n", text, sizeof(text));
+		EXPECT_LINE(text, "alive");
+	}
+}
+
+/* ---- cgroups ---- */
+
+static struct run start_limited(void)
+{
+	struct container_options options = options_here();
+	struct run run = start(&options);
+
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
+		if (run.plan->tree.dir_of[i] < 0) {
+			char reason[300];
+
+			snprintf(reason, sizeof(reason), "%s", run.plan->tree.note);
+			end(&run);
+			skip(reason);
+		}
+	return run;
+}
+
+static void expect_value(const struct run *run, enum cgroup_controller controller, const char *v1_file, const char *v1_value,
+			 const char *v2_file, const char *v2_value)
+{
+	bool v2 = run->plan->tree.ops == &cgroup_v2_ops;
+	char path[PATH_MAX], text[128];
+
+	snprintf(path, sizeof(path), "%s/%s", run->container.cgroup.dirs[run->plan->tree.dir_of[controller]], v2 ? v2_file : v1_file);
+	cr_assert_geq(file_read("", path, text, sizeof(text), NULL), 0, "%s", path);
+	cr_expect_str_eq(text, v2 ? v2_value : v1_value, "%s: %s", path, text);
+}
+
+Test(container, limits_are_set_and_it_is_a_member)
+{
+	struct run run = start_limited();
+	char path[64], text[4096], own[4096];
+
+	expect_value(&run, CGROUP_MEMORY, "memory.limit_in_bytes", "67108864", "memory.max", "67108864");
+	expect_value(&run, CGROUP_CPU, "cpu.cfs_quota_us", "150000", "cpu.max", "150000 100000");
+	expect_value(&run, CGROUP_CPU, "cpu.shares", "2048", "cpu.weight", "200");
+	expect_value(&run, CGROUP_PIDS, "pids.max", "20", "pids.max", "20");
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)run.container.pid);
+	cr_assert_geq(file_read("", path, text, sizeof(text), NULL), 0);
+	snprintf(path, sizeof(path), "/%s/c-1", group_name);
+	size_t found = 0;
+	for (const char *at = text; (at = strstr(at, path)); at++)
+		found++;
+	cr_expect_eq(found, run.container.cgroup.n_dirs, "%s", text);
+	talk(&run, "/busybox cat /proc/self/cgroup\n", own, sizeof(own));
+	cr_expect_null(strstr(own, group_name), "its own group is the root of what it sees:\n%s", own);
+	end(&run);
+}
+
+Test(container, memory_limit_bites)
+{
+	struct run run = start_limited();
+	char text[1024];
+
+	talk(&run, "/busybox dd if=/dev/zero of=/dev/null bs=200M count=1; echo status=$?\n", text, sizeof(text));
+	EXPECT_LINE(text, "status=137");
+	end(&run);
+}
+
+Test(container, pids_limit_bites)
+{
+	struct run run = start_limited();
+	char text[4096];
+
+	talk(&run, "i=0; while [ $i -lt 40 ]; do /busybox sleep 100 & i=$((i+1)); done; echo all started\n", text, sizeof(text));
+	EXPECT_LINE(text, "can't fork");
+	end(&run); /* and ends all that is still asleep */
+}
+
+Test(container, whole_family_ends_without_a_pid_namespace)
+{
+	static const char sleeper[] = "/busybox sleep 1000 & echo x\n";
+	struct container_options options = options_here();
+	char byte;
+
+	options.namespaces = CONTAINER_NS_ALL & ~(unsigned)CONTAINER_NS_PID;
+	if (geteuid() != 0)
+		skip("without root nothing but the pid namespace ends a family");
+	struct run run = start(&options);
+	if (run.container.cgroup.n_dirs == 0) {
+		end(&run);
+		skip("no cgroup");
+	}
+	cr_assert_eq(write(run.stream, sleeper, sizeof(sleeper) - 1), (ssize_t)sizeof(sleeper) - 1);
+	cr_assert_eq(read(run.stream, &byte, 1), 1);
+	end(&run); /* teardown finds the cgroup gone, so the sleeper is too */
+}
+
+/* On a hybrid host the unified hierarchy has no controllers, but being born in it, killing and removing work the same. */
+Test(container, is_born_in_a_v2_group)
+{
+	struct container_options options = options_here();
+	struct cgroup_layout layout;
+	struct error err = {0};
+	char path[64], want[128], text[4096];
+
+	cr_assert_eq(cgroup_detect("", &layout, &err), 0, "%s", err.message);
+	if (!layout.v2[0] || faccessat(AT_FDCWD, layout.v2, W_OK, AT_EACCESS) < 0)
+		skip("no unified hierarchy that this user may write to");
+	options.cgroup = CONTAINER_OFF;
+	options.namespaces = CONTAINER_NS_ALL & ~(unsigned)CONTAINER_NS_PID;
+	struct run run = {.plan = plan_for(&options), .stream = -1};
+	run.plan->tree = (struct cgroup_tree){.ops = &cgroup_v2_ops, .n_dirs = 1, .dir_of = {-1, -1, -1}};
+	snprintf(run.plan->tree.dirs[0], CGROUP_PATH_MAX, "%.100s/%s", layout.v2, group_name);
+	int pair[2];
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(container_start(run.plan, "c-1", (int[]){pair[1], pair[1], pair[1]}, 0, &run.container, &err), 0, "%s", err.message);
+	close(pair[1]);
+	run.stream = pair[0];
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)run.container.pid);
+	snprintf(want, sizeof(want), "0::/%s/c-1", group_name);
+	cr_assert_geq(file_read("", path, text, sizeof(text), NULL), 0);
+	EXPECT_LINE(text, want);
+	talk(&run, "/busybox sleep 1000 >/dev/null 2>&1 <&- & echo left a sleeper behind\n", text, sizeof(text));
+	snprintf(want, sizeof(want), "%s", run.plan->tree.dirs[0]);
+	end(&run);
+	cr_expect_not(path_exists(want), "%s is left", want);
+}
+
+/* ---- many ---- */
+
+Test(container, trace_tells_every_step)
+{
+	struct container_options options = options_here();
+	int64_t before_ns = clock_now_ns();
+	struct run run = start(&options);
+	int64_t last_ns = run.container.trace.cloned_ns;
+
+	cr_expect_geq(last_ns, before_ns);
+	cr_expect_eq(run.container.trace.n_done, (int)container_plan_steps(run.plan) - 1, "all but the exec");
+	for (int i = 0; i < run.container.trace.n_done; i++) {
+		cr_expect_geq(run.container.trace.done_ns[i], last_ns);
+		last_ns = run.container.trace.done_ns[i];
+	}
+	cr_expect_eq(container_sandbox_ns(run.plan, &run.container.trace), last_ns);
+	end(&run);
+}
+
+Test(container, many_live_and_many_follow)
+{
+	enum { AT_ONCE = 8, ROUNDS = 10 };
+	struct container_options options = options_here();
+	struct container_plan *plan = plan_for(&options);
+	struct container many[AT_ONCE];
+	struct error err = {0};
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < AT_ONCE; i++) {
+			int pair[2];
+			char id[16];
+
+			snprintf(id, sizeof(id), "m-%d", i);
+			many[i] = CONTAINER_NONE;
+			cr_assert_eq(pipe2(pair, O_CLOEXEC), 0);
+			cr_assert_eq(container_start(plan, id, (int[]){pair[0], 1, 2}, 0, &many[i], &err), 0, "%s", err.message);
+			close(pair[0]);
+			close(pair[1]);
+		}
+		for (int i = 0; i < AT_ONCE; i++)
+			cr_assert_eq(container_stop(plan, &many[i], &err), 0, "%s", err.message);
+	}
+	container_plan_free(plan);
+}

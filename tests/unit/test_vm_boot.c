@@ -1,0 +1,117 @@
+/* Machines that work: boots, several at once, deadlines, and the look before. */
+#include "vm_scene.h"
+
+static void act_five(struct scene *s)
+{
+	struct vm_host *host = open_host(s);
+	char id[16];
+
+	for (int i = 0; host && i < 5; i++) {
+		snprintf(id, sizeof(id), "five-%d", i);
+		boot(host, id);
+	}
+	vm_host_close(host);
+}
+
+Test(vm_boot, five_in_a_row)
+{
+	struct scene s;
+
+	prepare(&s);
+	play(&s, act_five);
+}
+
+static void act_microvm(struct scene *s)
+{
+	s->options.machine = "microvm";
+
+	struct vm_host *host = open_host(s);
+
+	if (host)
+		boot(host, "micro");
+	vm_host_close(host);
+}
+
+Test(vm_boot, microvm)
+{
+	struct scene s;
+
+	prepare(&s);
+	play(&s, act_microvm);
+}
+
+static void act_pair(struct scene *s)
+{
+	struct vm_host *host = open_host(s);
+	struct error err = {0};
+	struct vm *a = NULL, *b = NULL;
+
+	if (!host)
+		return;
+	check(vm_start(host, "a", in_ms(READY_MS), &a, &err) == 0, "a: %s", err.message);
+	check(vm_start(host, "b", in_ms(READY_MS), &b, &err) == 0, "b: %s", err.message);
+	check(a && reaches_pong(vm_view(a)), "a: no pong");
+	check(b && reaches_pong(vm_view(b)), "b: no pong");
+	check(vm_stop(a, &err) == 0, "stop a: %s", err.message);
+	/* b is left to vm_host_close(). */
+	vm_host_close(host);
+}
+
+Test(vm_boot, two_at_once_and_close_ends_what_runs)
+{
+	struct scene s;
+
+	prepare(&s);
+	play(&s, act_pair);
+}
+
+static void act_deadline(struct scene *s)
+{
+	struct vm_host *host = open_host(s);
+	struct error err = {0};
+	struct vm *vm = NULL;
+
+	if (!host)
+		return;
+	for (int ms = 0; ms < 60; ms += 12) {
+		int rc = vm_start(host, "late", in_ms(ms), &vm, &err);
+
+		if (rc == 0)
+			vm_stop(vm, NULL);
+		check(rc == 0 || rc == -ETIMEDOUT, "after %d ms: %s", ms, err.message);
+		check(ms > 0 || rc < 0, "a machine was made in no time");
+	}
+	boot(host, "after");
+	vm_host_close(host);
+}
+
+Test(vm_boot, the_deadline_is_kept_and_the_next_start_works)
+{
+	struct scene s;
+
+	prepare(&s);
+	play(&s, act_deadline);
+}
+
+static void act_probe(struct scene *s)
+{
+	char reason[400], remedy[300];
+	int64_t start_ns = clock_now_ns();
+
+	vm_host_probe(&s->options, reason, sizeof(reason), remedy, sizeof(remedy));
+	check(clock_now_ns() - start_ns < INT64_C(1000000000), "a probe of %lld ms", (long long)(clock_now_ns() - start_ns) / 1000000);
+	check(reason[0] != '\0', "no reason");
+	setenv("PATH", "/nope", 1);
+	if (access("/usr/libexec/qemu-kvm", X_OK) == 0)
+		return;
+	check(vm_host_probe(&s->options, reason, sizeof(reason), remedy, sizeof(remedy)) == VM_NO, "works without QEMU: %s", reason);
+	check(strstr(reason, "QEMU is not installed") && strstr(remedy, "install qemu"), "%s (%s)", reason, remedy);
+}
+
+Test(vm_boot, a_probe_is_quick_and_leaves_nothing)
+{
+	struct scene s;
+
+	prepare(&s);
+	play(&s, act_probe);
+}

@@ -1,0 +1,152 @@
+/* Streams of a guest: who connected, and what its console said last. */
+#include <bench/cleanup.h>
+#include <bench/timeline.h>
+#include <criterion/criterion.h>
+#include <vmdriver/channel.h>
+#include <vmdriver/connection.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+Test(vm_channel, knows_who_connected)
+{
+	char dir[] = "/tmp/channel-test-XXXXXX", path[64];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat st;
+	pid_t pid = 0;
+
+	cr_assert(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+
+	int listener = channel_listen(path, NULL);
+
+	cr_assert_geq(listener, 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0600);
+	cr_assert_eq(channel_accept(listener, &pid, NULL), -EAGAIN);
+
+	int client = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, path);
+	cr_assert_eq(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+
+	int fd = channel_accept(listener, &pid, NULL);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(pid, getpid());
+	close(fd);
+	close(client);
+	close(listener);
+	unlink(path);
+	rmdir(dir);
+}
+
+Test(vm_channel, a_path_that_is_too_long_is_said)
+{
+	char path[200];
+	struct error err = {0};
+
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[199] = '\0';
+	cr_assert_eq(channel_listen(path, &err), -ENAMETOOLONG);
+	cr_assert(strstr(err.message, "longer than"));
+}
+
+/* Plays a text to a console and waits until it was drained. */
+static void play(struct console *console, const char *const texts[], size_t n)
+{
+	int ends[2];
+
+	console_init(console);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	cr_assert_eq(console_start(console, ends[0], NULL), 0);
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(write(ends[1], texts[i], strlen(texts[i])), (ssize_t)strlen(texts[i]));
+	close(ends[1]); /* the thread ends when it has read all */
+	pthread_join(console->thread, NULL);
+	console->runs = false;
+}
+
+Test(vm_channel, quotes_the_panic)
+{
+	struct console console;
+	char line[256] = "";
+
+	play(&console,
+	     (const char *const[]){"[    0.1] something\r\n[    1.234567] Kernel panic - not syncing: VFS: Unable to mount root fs\r\n",
+				   "[    1.3] CPU: 0\r\n[    1.4] Call Trace:\r\n"},
+	     2);
+	cr_assert(console_panic(&console, line, sizeof(line)));
+	cr_assert_str_eq(line, "Kernel panic - not syncing: VFS: Unable to mount root fs");
+	cr_assert(console_last_line(&console, line, sizeof(line)));
+	cr_assert_str_eq(line, "Call Trace:");
+	console_done(&console);
+}
+
+Test(vm_channel, silence_is_no_line)
+{
+	struct console console;
+	char line[64];
+
+	play(&console, (const char *const[]){"\r\n  \r\n\x1b\n"}, 1);
+	cr_assert(!console_panic(&console, line, sizeof(line)));
+	cr_assert(!console_last_line(&console, line, sizeof(line)));
+	console_done(&console);
+}
+
+Test(vm_channel, keeps_the_newest)
+{
+	struct console console;
+	char line[64], text[3000];
+	const char *texts[22];
+
+	memset(text, 'x', sizeof(text) - 2);
+	text[sizeof(text) - 2] = '\n';
+	text[sizeof(text) - 1] = '\0';
+	for (int i = 0; i < 21; i++)
+		texts[i] = text;
+	texts[21] = "the end";
+	play(&console, texts, 22);
+	cr_assert_leq(console.used, CONSOLE_BYTES);
+	cr_assert(console_last_line(&console, line, sizeof(line)));
+	cr_assert_str_eq(line, "the end");
+	console_done(&console);
+}
+
+Test(vm_connection, which_uris)
+{
+	static const struct {
+		const char *uri;
+		int rc;
+	} cases[] = {
+		{"qemu:///embed", 0},
+		{"qemu:///system", 0},
+		{"qemu:///session", 0},
+		{"qemu+unix:///system?socket=/run/x", 0},
+		{"test:///default", 0},
+		{"qemu+ssh://host/system", -ENOTSUP},
+		{"qemu://host/system", -ENOTSUP},
+		{"qemu+tls:///system", -ENOTSUP},
+		{"qemu:///embed?root=/tmp/x", -ENOTSUP},
+		{"xen:///system", -ENOTSUP},
+		{"qem:///system", -ENOTSUP},
+		{"lxc:///", -ENOTSUP},
+		{"", -EINVAL},
+		{"nonsense", -EINVAL},
+		{"://", -EINVAL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = {0};
+
+		cr_assert_eq(connection_check_uri(cases[i].uri, &err), cases[i].rc, "'%s': %s", cases[i].uri, err.message);
+		cr_assert(cases[i].rc == 0 || (err.message[0] && err.hint[0]), "'%s'", cases[i].uri);
+	}
+}

@@ -1,0 +1,128 @@
+/* Machine descriptions against golden files, and against libvirt's own parser. */
+#include <base/files.h>
+#include <criterion/criterion.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <vmdriver/domain_xml.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct domain_config typical(void)
+{
+	return (struct domain_config){
+		.name = "bench-a1",
+		.type = "qemu",
+		.machine = "q35",
+		.memory_bytes = 256 << 20,
+		.vcpus = 1,
+		.cpuset = "1",
+		.kernel = "/run/bench/0/vm/kernel",
+		.initrd = "/run/bench/0/vm/initramfs",
+		.cmdline = "console=ttyS1 panic=-1",
+		.serials = {"/run/bench/0/vm/a1.0", "/run/bench/0/vm/a1.1"},
+		.n_serials = 2,
+		.few_capabilities = true,
+	};
+}
+
+static void check_golden(const struct domain_config *config, const char *name)
+{
+	char path[512], expected[8192] = "";
+	struct error err = {0};
+	char *xml = NULL;
+
+	snprintf(path, sizeof(path), "%s/vm-%s.xml", BENCH_TEST_DATA, name);
+	cr_assert_eq(domain_xml(config, &xml, &err), 0, "%s", err.message);
+	cr_assert_geq(file_read("", path, expected, sizeof(expected), &err), 0, "%s", err.message);
+	if (xml[strlen(xml) - 1] == '\n')
+		xml[strlen(xml) - 1] = '\0';
+	cr_assert_str_eq(xml, expected, "%s differs; it is now:\n%s", path, xml);
+	free(xml);
+}
+
+Test(vm_domain_xml, q35_under_tcg)
+{
+	struct domain_config config = typical();
+
+	check_golden(&config, "q35-tcg");
+}
+
+Test(vm_domain_xml, q35_under_kvm_has_the_hosts_processor)
+{
+	struct domain_config config = typical();
+
+	config.type = "kvm";
+	config.host_cpu = true;
+	config.few_capabilities = false;
+	config.cpuset = "";
+	config.vcpus = 4;
+	check_golden(&config, "q35-kvm");
+}
+
+Test(vm_domain_xml, microvm)
+{
+	struct domain_config config = typical();
+
+	config.machine = "microvm";
+	config.cpuset = "0-1,3";
+	check_golden(&config, "microvm-tcg");
+}
+
+Test(vm_domain_xml, system_daemon_changes_no_owner)
+{
+	struct domain_config config = typical();
+
+	config.keep_owner = true;
+	config.uid = 0;
+	config.gid = 107;
+	check_golden(&config, "system");
+}
+
+Test(vm_domain_xml, what_xml_treats_specially_is_escaped)
+{
+	struct domain_config config = typical();
+	char *xml = NULL;
+
+	config.cmdline = "a=<b> & \"c\"";
+	config.serials[0] = "/tmp/it's <here>";
+	cr_assert_eq(domain_xml(&config, &xml, NULL), 0);
+	cr_assert(strstr(xml, "<cmdline>a=&lt;b&gt; &amp; "), "%s", xml);
+	cr_assert(strstr(xml, "&lt;here&gt;"), "%s", xml);
+	free(xml);
+}
+
+static void ignore(void *arg, virErrorPtr error)
+{
+}
+
+Test(vm_domain_xml, libvirt_accepts_it)
+{
+	virSetErrorFunc(NULL, ignore);
+
+	struct domain_config config = typical();
+	virConnectPtr connection = virConnectOpen("test:///default");
+	char *xml = NULL;
+
+	cr_assert(connection, "%s", virGetLastErrorMessage());
+	config.type = "test";
+	config.machine = NULL;
+	cr_assert_eq(domain_xml(&config, &xml, NULL), 0);
+
+	virDomainPtr domain = virDomainCreateXML(connection, xml, 0);
+
+	cr_assert(domain, "%s", virGetLastErrorMessage());
+	cr_assert_str_eq(virDomainGetName(domain), "bench-a1");
+	cr_assert_eq(virDomainGetMaxMemory(domain), 256 * 1024);
+
+	char *back = virDomainGetXMLDesc(domain, 0);
+
+	cr_assert(strstr(back, "/run/bench/0/vm/a1.1"));
+	cr_assert(strstr(back, "<on_reboot>destroy</on_reboot>"));
+	free(back);
+	cr_assert_eq(virDomainDestroy(domain), 0);
+	virDomainFree(domain);
+	virConnectClose(connection);
+	free(xml);
+}

@@ -1,0 +1,14 @@
+/* Root, and libvirt's embedded driver.
+ *
+ * As root that driver works on the host at large: it makes folders below /run, looks at devices, and refuses to start where its distribution's
+ * account for QEMU ("libvirt-qemu", "qemu") does not exist, even when told to use another. That account comes with the package of the
+ * system daemon, which nothing here needs. As an ordinary user it does none of this, and QEMU runs without root's rights. */
+#pragma once
+
+#include <bench/error.h>
+
+#include <stdbool.h>
+
+/* Moves the calling process, which must be root and have one thread, into a user namespace where it is not root but still owns root's files, for the
+ * rest of its life. Where namespaces are forbidden and libvirt's account exists, nothing happens and *ret_left is false. */
+int account_leave_root(bool *ret_left, struct error *err);

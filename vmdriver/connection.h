@@ -1,0 +1,29 @@
+/* A connection to libvirt on this host, with the event loop that it needs.
+ *
+ * Default is the embedded driver: QEMU is managed by threads of this process, nothing to install or configure beside libvirt's QEMU
+ * driver. All its files stay below one root folder of ours, and nothing of the host is relabelled. */
+#pragma once
+
+#include <bench/error.h>
+
+#include <libvirt/libvirt.h>
+#include <stdbool.h>
+
+struct connection;
+
+/* Is it a URI that this library can use? A remote one cannot be: the guest's streams are local sockets. */
+int connection_check_uri(const char *uri, struct error *err);
+bool connection_uri_is_embed(const char *uri);
+
+/* Opens `uri`. `dir` exists and is ours: the embedded root becomes <dir>/r (short: sockets lie deep below it), libvirt's log
+ * <dir>/libvirt.log. `caps_cache` is a folder where libvirt's findings about QEMU are kept between runs (it may be missing or unwritable). */
+int connection_open(const char *uri, const char *dir, const char *caps_cache, struct connection **ret, struct error *err);
+virConnectPtr connection_handle(struct connection *connection);
+
+/* Keeps libvirt's findings about QEMU for the next run, if they are new. Call it once they have been asked for. */
+void connection_save_capabilities(struct connection *connection);
+
+/* Path of QEMU's log of a domain, which libvirt leaves behind: one a start. Embedded driver only; else false. */
+bool connection_qemu_log(const struct connection *connection, const char *domain, char *ret, size_t size);
+
+void connection_close(struct connection *connection);

@@ -1,0 +1,369 @@
+/* What all machines of a run share: kernel, initramfs, connection, accelerator. Opened once, closed once. */
+#include "host.h"
+
+#include "accel.h"
+#include "account.h"
+#include "initramfs.h"
+#include "kvm_probe.h"
+#include "virt_error.h"
+
+#include <base/files.h>
+#include <base/journal.h>
+#include <base/process.h>
+#include <base/units.h>
+#include <bench/cleanup.h>
+#include <bench/timeline.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PROOF_LIMIT_MS = 15000 };
+
+const struct vm_facts *vm_host_facts(const struct vm_host *host)
+{
+	return &host->facts;
+}
+
+/* ---- options ---- */
+
+int host_check_options(const struct vm_options *o, struct error *err)
+{
+	const char *machine = o->machine ? o->machine : VM_MACHINE_DEFAULT;
+
+	if (strcmp(machine, "q35") != 0 && strcmp(machine, "microvm") != 0) {
+		error_set(err, EINVAL, "machine '%s' is not known", machine);
+		return error_hint(err, "use q35 or microvm");
+	}
+	if (strlen(o->run_dir) > VM_RUN_DIR_MAX) {
+		error_set(err, ENAMETOOLONG, "run folder %s: longer than %d characters, sockets would not fit below it", o->run_dir,
+			  VM_RUN_DIR_MAX);
+		return error_hint(err, "choose a shorter one, as /run/bench or /tmp");
+	}
+	if (o->memory_bytes < (4 << 20) || o->vcpus < 1)
+		return error_set(err, EINVAL, "a machine needs memory and at least one CPU");
+	return connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
+}
+
+/* ---- files ---- */
+
+static int prepare_kernel(struct vm_host *host, const struct vm_options *o, struct error *err)
+{
+	struct kernel_choice kernel;
+	int rc = kernel_choose(o->kernel, o->cache_dir, o->note, o->note_arg, &kernel, err);
+
+	if (rc < 0)
+		return rc;
+	/* Before the first boot: below this the kernel cannot even unpack itself, and the guest would just fall silent. */
+	if (o->memory_bytes < kernel.image.needs_bytes) {
+		char has[32], needs[32];
+
+		error_set(err, ENOMEM, "memory of %s is too small: kernel %.60s needs %s to unpack itself",
+			  format_bytes(o->memory_bytes, has, sizeof(has)), kernel.image.version[0] ? kernel.image.version : kernel.path,
+			  format_bytes(kernel.image.needs_bytes, needs, sizeof(needs)));
+		return error_hint(err, "use memory=80M or more");
+	}
+	snprintf(host->facts.kernel_version, sizeof(host->facts.kernel_version), "%s",
+		 kernel.image.version[0] ? kernel.image.version : kernel.image.format);
+	snprintf(host->facts.kernel_source, sizeof(host->facts.kernel_source), "%s", kernel.source);
+	/* A copy of our own: a daemon that changes owners would change those of the host's file. */
+	rc = path_format(host->kernel, sizeof(host->kernel), err, "%s/kernel", host->dir);
+	return rc < 0 ? rc : file_copy(kernel.path, host->kernel, 0600, err);
+}
+
+static int prepare_files(struct vm_host *host, const struct vm_options *o, struct error *err)
+{
+	int rc = path_format(host->dir, sizeof(host->dir), err, "%s/vm", o->run_dir);
+
+	/* What an earlier process with this run folder may have left, had it been killed. */
+	if (rc == 0)
+		rc = dir_remove(host->dir, err);
+	if (rc == 0)
+		rc = dir_make(host->dir, 0700, err);
+	if (rc == 0)
+		rc = prepare_kernel(host, o, err);
+	if (rc == 0)
+		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
+	return rc < 0 ? rc : initramfs_write(host->initramfs, o->init_path, err);
+}
+
+void host_end_processes(const char *dir)
+{
+	char path[PATH_MAX], programs[PATH_MAX];
+	struct journal *journal;
+
+	if (path_format(path, sizeof(path), NULL, "%s.end", dir) < 0 || path_format(programs, sizeof(programs), NULL, "qemu %s", dir) < 0 ||
+	    journal_open(path, &journal, NULL) < 0)
+		return;
+	journal_add(journal, JOURNAL_PROCESSES, programs, NULL);
+	journal_close(journal);
+	journal_undo(path, NULL, NULL, NULL);
+	unlink(path);
+}
+
+/* ---- the end of machines ---- */
+
+static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *arg)
+{
+	struct vm_host *host = arg;
+	const char *name = virDomainGetName(domain);
+
+	if (event != VIR_DOMAIN_EVENT_STOPPED || !name)
+		return 0;
+	pthread_mutex_lock(&host->mutex);
+	for (struct vm *vm = host->vms; vm; vm = vm->next)
+		if (strcmp(vm->name, name) == 0)
+			vm->ended = detail;
+	pthread_cond_broadcast(&host->changed);
+	pthread_mutex_unlock(&host->mutex);
+	return 0;
+}
+
+int host_watch(struct vm_host *host, struct error *err)
+{
+	host->event_id = virConnectDomainEventRegisterAny(connection_handle(host->connection), NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+							  VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), host, NULL);
+	return host->event_id < 0 ? virt_error(err, "watch machines") : 0;
+}
+
+/* ---- the description that all machines share ---- */
+
+static int set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, struct error *err)
+{
+	struct domain_config *d = &host->domain;
+	int rc = host_command_line(host->facts.machine, !kvm, o->append, host->facts.command_line, sizeof(host->facts.command_line), err);
+
+	if (rc < 0)
+		return rc;
+	host->facts.accelerator = kvm ? "kvm" : "tcg";
+	d->type = strncmp(host->facts.uri, "test", 4) == 0 ? "test" : kvm ? "kvm" : "qemu";
+	d->machine = strcmp(d->type, "test") == 0 ? NULL : host->facts.machine;
+	d->host_cpu = kvm;
+	d->cmdline = host->facts.command_line;
+	return 0;
+}
+
+/* Lets libvirt turn the description into QEMU's arguments without starting anything: a refusal comes here, as one error before the run, and
+ * libvirt's look at QEMU (seconds, once) happens outside any measurement. */
+static int validate(struct vm_host *host, struct error *err)
+{
+	struct domain_config config = host->domain;
+	_cleanup_free_ char *xml = NULL;
+
+	config.name = "bench-validate";
+	config.serials[0] = config.serials[1] = host->initramfs;
+	config.n_serials = 2;
+
+	int rc = domain_xml(&config, &xml, err);
+
+	if (rc < 0)
+		return rc;
+
+	_cleanup_free_ char *arguments = virConnectDomainXMLToNative(connection_handle(host->connection), "qemu-argv", xml, 0);
+
+	return arguments ? 0 : virt_error(err, "libvirt refuses a machine of type %s", host->facts.machine);
+}
+
+static int settle_description(struct vm_host *host, struct error *err)
+{
+	if (strcmp(host->domain.type, "test") == 0)
+		return 0;
+	/* A libvirt that does not know the capability refuses to drop it. */
+	host->domain.few_capabilities = true;
+	if (validate(host, NULL) == 0)
+		return 0;
+	host->domain.few_capabilities = false;
+	return validate(host, err);
+}
+
+/* ---- the accelerator ---- */
+
+struct proof {
+	struct vm_host *host;
+	const struct vm_options *options;
+};
+
+static int prove_device(void *arg, struct error *err)
+{
+	return kvm_probe_device("/dev/kvm", err);
+}
+
+static int prove_speed(void *arg, double *ret_round_ns, struct error *err)
+{
+	return kvm_probe_speed("/dev/kvm", ret_round_ns, err);
+}
+
+/* Has the guest's init said a word? Any complete line will do. */
+static int wait_first_line(struct vm *vm, int64_t deadline_ns, struct error *err)
+{
+	struct pollfd readable = {.fd = vm_view(vm)->control_fd, .events = POLLIN};
+	char c = '\0', why[256];
+
+	while (c != '\n') {
+		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
+
+		if (left_ms <= 0)
+			return error_set(err, ETIMEDOUT, "no sign of life in %d s", PROOF_LIMIT_MS / 1000);
+		if (poll(&readable, 1, (int)left_ms) == 1 && read(readable.fd, &c, 1) <= 0) {
+			vm_diagnose(vm, why, sizeof(why));
+			return error_set(err, EIO, "%s", why);
+		}
+	}
+	return 0;
+}
+
+static int prove_boot(void *arg, struct error *err)
+{
+	struct proof *proof = arg;
+	int64_t deadline_ns = clock_now_ns() + PROOF_LIMIT_MS * INT64_C(1000000);
+	struct vm *vm;
+
+	if (proof->options->note)
+		proof->options->note(proof->options->note_arg, "proving KVM by a boot");
+
+	int rc = set_domain(proof->host, proof->options, true, err);
+
+	if (rc == 0)
+		rc = vm_start(proof->host, "kvm-proof", deadline_ns, &vm, err);
+	if (rc < 0)
+		return rc;
+	rc = wait_first_line(vm, deadline_ns, err);
+
+	int stopped = vm_stop(vm, rc < 0 ? NULL : err);
+
+	return rc < 0 ? rc : stopped;
+}
+
+static int choose_accelerator(struct vm_host *host, const struct vm_options *o, struct error *err)
+{
+	struct proof proof = {.host = host, .options = o};
+	struct accel_prober prober = {.device = prove_device, .speed = prove_speed, .boot = prove_boot, .arg = &proof};
+	char fingerprint[512];
+	struct accel accel;
+
+	accel_fingerprint("", host->facts.qemu_version, host->facts.kernel_version, fingerprint, sizeof(fingerprint));
+
+	int rc = accel_decide(o->accel, &prober, o->cache_dir, fingerprint, &accel, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(host->facts.accelerator_reason, sizeof(host->facts.accelerator_reason), "%s", accel.reason);
+	return set_domain(host, o, strcmp(accel.name, "kvm") == 0, err);
+}
+
+/* ---- open, close ---- */
+
+static void format_version(unsigned long version, char *ret, size_t size)
+{
+	snprintf(ret, size, "%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
+static int connect_host(struct vm_host *host, const struct vm_options *o, struct error *err)
+{
+	char caps[PATH_MAX], qemu[PATH_MAX];
+	unsigned long version = 0;
+
+	if (connection_uri_is_embed(host->facts.uri) && !host_find_qemu(qemu, sizeof(qemu))) {
+		error_set(err, ENOENT, "QEMU is not installed (qemu-system-x86_64 was not found)");
+		return error_hint(err, "apt install qemu-system-x86 (Fedora: dnf install qemu-system-x86-core)");
+	}
+
+	int rc = path_format(caps, sizeof(caps), err, "%s/vm/capabilities", o->cache_dir);
+
+	/* While there is but one thread; what needs root's full rights (kernel, caches) is done by now. */
+	if (rc == 0 && geteuid() == 0 && connection_uri_is_embed(host->facts.uri))
+		rc = account_leave_root(&host->facts.without_root, err);
+
+	if (rc == 0 && o->note && !path_exists(caps))
+		o->note(o->note_arg, "libvirt looks at QEMU for the first time");
+	if (rc == 0)
+		rc = connection_open(host->facts.uri, host->dir, caps, &host->connection, err);
+	if (rc == 0)
+		rc = host_watch(host, err);
+	if (rc < 0)
+		return rc;
+	if (virConnectGetVersion(connection_handle(host->connection), &version) == 0)
+		format_version(version, host->facts.qemu_version, sizeof(host->facts.qemu_version));
+	if (virGetVersion(&version, NULL, NULL) == 0)
+		format_version(version, host->facts.libvirt_version, sizeof(host->facts.libvirt_version));
+	return 0;
+}
+
+static int open_all(struct vm_host *host, const struct vm_options *o, struct error *err)
+{
+	bool embed = connection_uri_is_embed(host->facts.uri);
+	int rc = prepare_files(host, o, err);
+
+	host->domain = (struct domain_config){
+		.memory_bytes = o->memory_bytes,
+		.vcpus = o->vcpus,
+		.cpuset = host->cpuset,
+		.kernel = host->kernel,
+		.initrd = host->initramfs,
+		.keep_owner = !embed && (geteuid() == 0 || strstr(host->facts.uri, "/system")),
+		.uid = geteuid(),
+		.gid = getegid(),
+	};
+	/* The embedded driver has no such flag: nobody but us is connected to it. */
+	host->create_flags = embed ? 0 : VIR_DOMAIN_START_AUTODESTROY;
+	if (rc == 0)
+		rc = connect_host(host, o, err);
+	if (rc == 0)
+		rc = set_domain(host, o, false, err);
+	if (rc == 0)
+		rc = settle_description(host, err);
+	if (rc < 0)
+		return rc;
+	connection_save_capabilities(host->connection);
+	return choose_accelerator(host, o, err);
+}
+
+int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct error *err)
+{
+	int rc = host_check_options(options, err);
+
+	if (rc < 0)
+		return rc;
+
+	struct vm_host *host = calloc(1, sizeof(*host));
+
+	if (!host)
+		return error_set(err, ENOMEM, "out of memory");
+	pthread_mutex_init(&host->mutex, NULL);
+	pthread_cond_init(&host->changed, NULL);
+	host->event_id = -1;
+	snprintf(host->facts.machine, sizeof(host->facts.machine), "%s", options->machine ? options->machine : VM_MACHINE_DEFAULT);
+	snprintf(host->facts.uri, sizeof(host->facts.uri), "%s", options->uri ? options->uri : VM_URI_EMBED);
+	snprintf(host->cpuset, sizeof(host->cpuset), "%s", options->cpuset ? options->cpuset : "");
+	rc = open_all(host, options, err);
+	if (rc < 0) {
+		vm_host_close(host);
+		return rc == -ENOSPC ? error_hint(err, "make room there, or use another folder") : rc;
+	}
+	*ret = host;
+	return 0;
+}
+
+void vm_host_close(struct vm_host *host)
+{
+	if (!host)
+		return;
+	while (host->vms)
+		vm_stop(host->vms, NULL);
+	/* A libvirt that hangs still holds the host by its call-back and threads: then memory is left to the end of the process. */
+	if (host->connection && !host->wedged) {
+		if (host->event_id >= 0)
+			virConnectDomainEventDeregisterAny(connection_handle(host->connection), host->event_id);
+		connection_close(host->connection);
+	}
+	if (host->dir[0]) {
+		host_end_processes(host->dir);
+		dir_remove(host->dir, NULL);
+	}
+	if (host->wedged)
+		return;
+	pthread_cond_destroy(&host->changed);
+	pthread_mutex_destroy(&host->mutex);
+	free(host);
+}

@@ -1,0 +1,55 @@
+/* What the parts of this library share: the open connection with all that every machine of it has in common, and one machine. Private. */
+#pragma once
+
+#include "channel.h"
+#include "connection.h"
+#include "domain_xml.h"
+#include "kernel.h"
+#include "vm.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+struct vm_host {
+	struct connection *connection;
+	struct vm_facts facts;
+	struct domain_config domain; /* template of every machine; its strings point into this struct or into constants */
+	char dir[PATH_MAX];          /* <run_dir>/vm */
+	char kernel[PATH_MAX], initramfs[PATH_MAX], cpuset[128];
+	unsigned create_flags;
+	bool wedged; /* libvirt did not come back from a call: nothing more is asked of it */
+
+	/* Written by libvirt's event thread. */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	struct vm *vms; /* all that run */
+	int event_id;   /* of the life cycle call-back, -1: none */
+};
+
+struct vm {
+	struct vm_host *host;
+	struct vm *next;
+	struct vm_view view;
+	virDomainPtr domain;
+	int pidfd;        /* of QEMU, -1 while unknown */
+	int listeners[2]; /* control, console */
+	char paths[2][PATH_MAX];
+	struct console console;
+	char name[80]; /* libvirt's */
+	int ended;     /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
+};
+
+/* Where QEMU is, as libvirt looks for it; false when it is not installed. */
+bool host_find_qemu(char *ret, size_t size);
+
+/* Writes the guest's kernel command line for this machine type and accelerator. */
+int host_command_line(const char *machine, bool tcg, const char *append, char *ret, size_t size, struct error *err);
+
+/* Kills every QEMU whose command line names a path below `dir`. */
+void host_end_processes(const char *dir);
+
+/* Registers for the end of machines, so that vm_diagnose() knows how one ended. */
+int host_watch(struct vm_host *host, struct error *err);
+
+/* The fields of options that can be wrong by themselves; nothing is touched. */
+int host_check_options(const struct vm_options *options, struct error *err);

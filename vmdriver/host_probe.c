@@ -1,0 +1,115 @@
+/* A quick look at what vm_host_open() would find: libvirt's driver, QEMU, a kernel, the accelerator. */
+#include "accel.h"
+#include "host.h"
+#include "kernel_fetch.h"
+#include "kvm_probe.h"
+
+#include <base/files.h>
+#include <base/process.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+bool host_find_qemu(char *ret, size_t size)
+{
+	/* Red Hat keeps its own out of PATH; libvirt knows the place, too. */
+	static const char red_hat[] = "/usr/libexec/qemu-kvm";
+
+	if (process_find("qemu-system-x86_64", ret, size))
+		return true;
+	return access(red_hat, X_OK) == 0 && path_format(ret, size, NULL, "%s", red_hat) == 0;
+}
+
+/* libvirt loads its drivers from a folder beside its library. */
+static bool has_qemu_driver(void)
+{
+	char path[PATH_MAX];
+	Dl_info info;
+
+	if (!dladdr((void *)(uintptr_t)virConnectOpen, &info) || !info.dli_fname)
+		return true; /* not known: let opening tell */
+
+	const char *slash = strrchr(info.dli_fname, '/');
+
+	return !slash ||
+	       path_format(path, sizeof(path), NULL, "%.*s/libvirt/connection-driver/libvirt_driver_qemu.so", (int)(slash - info.dli_fname),
+			   info.dli_fname) < 0 ||
+	       path_exists(path);
+}
+
+static int look_device(void *arg, struct error *err)
+{
+	return kvm_probe_device("/dev/kvm", err);
+}
+
+static int look_speed(void *arg, double *ret_round_ns, struct error *err)
+{
+	return kvm_probe_speed("/dev/kvm", ret_round_ns, err);
+}
+
+static int look_programs(const char *uri, struct error *err)
+{
+	char qemu[PATH_MAX];
+
+	if (!connection_uri_is_embed(uri))
+		return 0; /* the daemon's business */
+	if (!host_find_qemu(qemu, sizeof(qemu))) {
+		error_set(err, ENOENT, "QEMU is not installed (qemu-system-x86_64 was not found)");
+		return error_hint(err, "apt install qemu-system-x86");
+	}
+	if (!has_qemu_driver()) {
+		error_set(err, ENOENT, "libvirt is here, its QEMU driver is not");
+		return error_hint(err, "apt install libvirt-daemon-driver-qemu");
+	}
+	return 0;
+}
+
+static int look_kernel(const struct vm_options *o, char *ret, size_t size, struct error *err)
+{
+	struct kernel_choice kernel;
+	struct utsname host;
+
+	uname(&host);
+
+	int rc = kernel_find("", host.release, o->kernel, o->cache_dir, &kernel, err);
+
+	if (rc == 0)
+		snprintf(ret, size, "kernel %s", kernel.source);
+	if (rc != -ENOENT || o->kernel || !kernel_fetch_tool())
+		return rc;
+	snprintf(ret, size, "kernel will be downloaded with %s", kernel_fetch_tool());
+	return 0;
+}
+
+enum vm_verdict vm_host_probe(const struct vm_options *o, char *ret_reason, size_t reason_size, char *ret_remedy, size_t remedy_size)
+{
+	const struct accel_prober prober = {.device = look_device, .speed = look_speed};
+	const char *uri = o->uri ? o->uri : VM_URI_EMBED;
+	struct error err = {0};
+	struct accel accel;
+	char kernel[300] = "";
+	int rc = host_check_options(o, &err);
+
+	if (rc == 0)
+		rc = look_programs(uri, &err);
+	if (rc == 0)
+		rc = look_kernel(o, kernel, sizeof(kernel), &err);
+	if (rc == 0)
+		rc = accel_decide(o->accel, &prober, NULL, "", &accel, &err);
+	if (rc < 0) {
+		snprintf(ret_reason, reason_size, "%s", err.message);
+		snprintf(ret_remedy, remedy_size, "%s", err.hint);
+		return VM_NO;
+	}
+
+	bool tcg = strcmp(accel.name, "tcg") == 0;
+
+	snprintf(ret_reason, reason_size, "%s, %s%s: %s; %s", uri, tcg ? "TCG" : "KVM", tcg ? " (emulated)" : "", accel.reason, kernel);
+	ret_remedy[0] = '\0';
+	if (tcg && o->accel != VM_ACCEL_TCG)
+		snprintf(ret_remedy, remedy_size, "for real figures use a host with hardware virtualisation and a usable /dev/kvm");
+	return tcg ? VM_LIMITED : VM_YES;
+}

@@ -1,0 +1,131 @@
+#include "initramfs.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <bench/cleanup.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct member {
+	const char *name;
+	mode_t mode;
+	int device_major, device_minor;
+};
+
+static void free_entry(struct archive_entry **entry)
+{
+	archive_entry_free(*entry);
+}
+
+/* Times, owners and inode numbers are fixed: the bytes depend on the program alone. */
+static int write_header(struct archive *a, const struct member *m, int64_t inode, int64_t size, struct error *err)
+{
+	_cleanup_(free_entry) struct archive_entry *entry = archive_entry_new();
+
+	if (!entry)
+		return error_set(err, ENOMEM, "out of memory");
+	archive_entry_set_pathname(entry, m->name);
+	archive_entry_set_mode(entry, m->mode);
+	archive_entry_set_uid(entry, 0);
+	archive_entry_set_gid(entry, 0);
+	archive_entry_set_mtime(entry, 0, 0);
+	archive_entry_set_ino64(entry, inode);
+	archive_entry_set_nlink(entry, S_ISDIR(m->mode) ? 2 : 1);
+	archive_entry_set_size(entry, size);
+	if (S_ISCHR(m->mode)) {
+		archive_entry_set_rdevmajor(entry, m->device_major);
+		archive_entry_set_rdevminor(entry, m->device_minor);
+	}
+	if (archive_write_header(a, entry) != ARCHIVE_OK)
+		return error_set(err, archive_errno(a) > 0 ? archive_errno(a) : EIO, "%s: %s", m->name, archive_error_string(a));
+	return 0;
+}
+
+static int write_members(struct archive *a, struct error *err)
+{
+	static const struct member members[] = {
+		{"dev", S_IFDIR | 0755, 0, 0},        {"dev/console", S_IFCHR | 0600, 5, 1}, {"dev/null", S_IFCHR | 0666, 1, 3},
+		{"dev/ttyS0", S_IFCHR | 0600, 4, 64}, {"dev/ttyS1", S_IFCHR | 0600, 4, 65},  {"proc", S_IFDIR | 0555, 0, 0},
+		{"run", S_IFDIR | 0755, 0, 0},        {"sys", S_IFDIR | 0555, 0, 0},         {"tmp", S_IFDIR | 01777, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		int rc = write_header(a, &members[i], (int64_t)i + 2, 0, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int write_init(struct archive *a, int fd, int64_t size, struct error *err)
+{
+	static const struct member init = {"init", S_IFREG | 0755, 0, 0};
+	int rc = write_header(a, &init, 1, size, err);
+	int64_t left = size;
+	char block[65536];
+
+	while (rc == 0 && left > 0) {
+		ssize_t n = read(fd, block, sizeof(block));
+
+		if (n < 0)
+			return error_errno(err, "read");
+		if (n == 0 || n > left)
+			return error_set(err, EIO, "it changed while it was read");
+		if (archive_write_data(a, block, (size_t)n) != n)
+			return error_set(err, archive_errno(a) > 0 ? archive_errno(a) : EIO, "init: %s", archive_error_string(a));
+		left -= n;
+	}
+	return rc;
+}
+
+static int write_archive(int out, int init, int64_t size, struct error *err)
+{
+	struct archive *a = archive_write_new();
+
+	if (!a)
+		return error_set(err, ENOMEM, "out of memory");
+
+	int rc = 0;
+
+	/* No padding to tape blocks: the file is as long as its content. */
+	if (archive_write_set_format_cpio_newc(a) != ARCHIVE_OK || archive_write_add_filter_none(a) != ARCHIVE_OK ||
+	    archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK || archive_write_open_fd(a, out) != ARCHIVE_OK)
+		rc = error_set(err, EIO, "%s", archive_error_string(a));
+	if (rc == 0)
+		rc = write_init(a, init, size, err);
+	if (rc == 0)
+		rc = write_members(a, err);
+	if (rc == 0 && archive_write_close(a) != ARCHIVE_OK)
+		rc = error_set(err, archive_errno(a) > 0 ? archive_errno(a) : EIO, "%s", archive_error_string(a));
+	archive_write_free(a);
+	return rc;
+}
+
+int initramfs_write(const char *path, const char *init_path, struct error *err)
+{
+	_cleanup_close_ int init = open(init_path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (init < 0 || fstat(init, &st) < 0)
+		return error_errno(err, "program for the guest %s", init_path);
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return error_set(err, EINVAL, "program for the guest %s: not a program", init_path);
+
+	_cleanup_close_ int out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (out < 0)
+		return error_errno(err, "create initramfs %s", path);
+
+	int rc = write_archive(out, init, st.st_size, err);
+
+	if (rc < 0) {
+		unlink(path);
+		return error_prefix(err, "write initramfs %s from %s", path, init_path);
+	}
+	return 0;
+}

@@ -1,0 +1,218 @@
+#include "kernel_fetch.h"
+
+#include "kernel_image.h"
+
+#include <base/files.h>
+#include <base/process.h>
+#include <bench/cleanup.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { DOWNLOAD_TIMEOUT_MS = 300000, QUERY_TIMEOUT_MS = 20000, OUTPUT_BYTES = 65536 };
+
+const char *kernel_fetch_tool(void)
+{
+	char path[PATH_MAX];
+
+	if (process_find("apt-get", path, sizeof(path)) && process_find("apt-cache", path, sizeof(path)))
+		return "apt-get";
+	return process_find("dnf", path, sizeof(path)) ? "dnf" : NULL;
+}
+
+/* ---- Debian, Ubuntu ---- */
+
+/* The first package named linux-image-… that `package` depends on, as apt-cache prints it ("  Depends: name", " |Depends: name"). */
+static bool first_dependency(const char *package, char *ret, size_t size)
+{
+	_cleanup_free_ char *output = malloc(OUTPUT_BYTES);
+	char *state = NULL;
+
+	if (!output || process_run((const char *const[]){"apt-cache", "depends", "--important", package, NULL}, NULL, QUERY_TIMEOUT_MS,
+				   false, output, OUTPUT_BYTES, NULL) != 0)
+		return false;
+	for (char *line = strtok_r(output, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+		char *name = strstr(line, "Depends: linux-image-");
+
+		if (name && snprintf(ret, size, "%s", name + strlen("Depends: ")) < (int)size)
+			return true;
+	}
+	return false;
+}
+
+/* Meta packages, the smallest kernel first. Ubuntu's linux-virtual leads to linux-image-virtual. Each leads to one with the version in
+ * its name, in one step or two. */
+static int resolve(char *ret, size_t size, struct error *err)
+{
+	static const char *const metas[] = {"linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64", "linux-image-generic"};
+	const size_t digit = strlen("linux-image-");
+
+	for (size_t i = 0; i < sizeof(metas) / sizeof(metas[0]); i++) {
+		char name[200], next[200];
+
+		snprintf(name, sizeof(name), "%s", metas[i]);
+		for (int step = 0; step < 3 && first_dependency(name, next, sizeof(next)); step++) {
+			memcpy(name, next, sizeof(name));
+			if (name[digit] >= '0' && name[digit] <= '9') {
+				snprintf(ret, size, "%s", name);
+				return 0;
+			}
+		}
+	}
+	error_set(err, ENOENT, "apt knows no kernel package (linux-image-cloud-amd64, linux-image-virtual, linux-image-amd64)");
+	return error_hint(err, "refresh its lists (apt-get update), or name a kernel with --kernel");
+}
+
+static int run_download(const char *const argv[], const char *dir, const char *what, struct error *err)
+{
+	char output[2048] = "";
+	int rc = process_run(argv, dir, DOWNLOAD_TIMEOUT_MS, true, output, sizeof(output), err);
+
+	if (rc == 0)
+		return 0;
+	if (rc < 0) {
+		error_prefix(err, "download %s", what);
+	} else {
+		/* Of all that a package tool says, its first line of error is the one that counts. */
+		char *line = strstr(output, "E: ");
+
+		line = line ? line + 3 : output;
+		line[strcspn(line, "\r\n")] = '\0';
+		error_set(err, EIO, "download %s: %s ends with %d: %s", what, argv[0], rc, line[0] ? line : "no reason given");
+	}
+	return error_hint(err, "is there a network, are the package lists fresh (apt-get update)? Or name a kernel with --kernel");
+}
+
+static int download_deb(const char *dir, struct error *err)
+{
+	char package[200];
+	int rc = resolve(package, sizeof(package), err);
+
+	return rc < 0 ? rc : run_download((const char *const[]){"apt-get", "download", package, NULL}, dir, package, err);
+}
+
+static int download_rpm(const char *dir, struct error *err)
+{
+	return run_download((const char *const[]){"dnf", "download", "--arch", "x86_64", "--destdir", dir, "kernel-core", NULL}, dir,
+			    "kernel-core", err);
+}
+
+/* ---- the cache ---- */
+
+/* Removes the folders of downloads that never ended. Only under the lock: then none is in use. */
+static void remove_stale(const char *dir_path)
+{
+	_cleanup_closedir_ DIR *dir = opendir(dir_path);
+	char path[PATH_MAX];
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, "tmp-", 4) == 0 && path_format(path, sizeof(path), NULL, "%s/%s", dir_path, entry->d_name) == 0)
+			dir_remove(path, NULL);
+}
+
+static bool has_kernel(const char *dir_path)
+{
+	_cleanup_closedir_ DIR *dir = opendir(dir_path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, "vmlinuz-", 8) == 0)
+			return true;
+	return false;
+}
+
+static int lock_cache(const char *dir, void (*note)(void *, const char *), void *note_arg, int *ret_fd, struct error *err)
+{
+	char path[PATH_MAX];
+
+	if (path_format(path, sizeof(path), err, "%s/lock", dir) < 0)
+		return -ENAMETOOLONG;
+
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		error_errno(err, "cache %s", path);
+		return error_hint(err, "make the cache folder writable, or name a kernel with --kernel");
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (note)
+			note(note_arg, "waiting for another download of a kernel");
+		/* The holder's own time limit bounds this wait. */
+		while (flock(fd, LOCK_EX) < 0)
+			if (errno != EINTR)
+				return error_errno(err, "lock %s", path);
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* The one package file that a download left. */
+static int find_package(const char *dir_path, char *ret, size_t size, struct error *err)
+{
+	_cleanup_closedir_ DIR *dir = opendir(dir_path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (dot && (strcmp(dot, ".deb") == 0 || strcmp(dot, ".rpm") == 0))
+			return path_format(ret, size, err, "%s/%s", dir_path, entry->d_name);
+	}
+	return error_set(err, ENOENT, "the download left no package in %s", dir_path);
+}
+
+/* Download and unpacking happen in a folder of their own; the image moves to its place in one step, complete. */
+static int fetch_into(const char *dir, const char *tool, struct error *err)
+{
+	char work[PATH_MAX], package[PATH_MAX];
+
+	if (path_format(work, sizeof(work), err, "%s/tmp-XXXXXX", dir) < 0)
+		return -ENAMETOOLONG;
+	if (!mkdtemp(work))
+		return error_errno(err, "create a folder in the cache %s", dir);
+
+	int rc = strcmp(tool, "dnf") == 0 ? download_rpm(work, err) : download_deb(work, err);
+
+	if (rc == 0)
+		rc = find_package(work, package, sizeof(package), err);
+	if (rc == 0)
+		rc = kernel_unpack(package, dir, err);
+	dir_remove(work, NULL);
+	return rc;
+}
+
+int kernel_fetch(const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg, struct error *err)
+{
+	_cleanup_close_ int lock = -1;
+	char dir[PATH_MAX], text[128];
+	const char *tool = kernel_fetch_tool();
+
+	if (!tool) {
+		error_set(
+			err, ENOENT,
+			"no kernel for the guest: none can be read in /boot, and no package tool known here (apt-get, dnf) could get one");
+		return error_hint(err, "name one with --kernel");
+	}
+	if (path_format(dir, sizeof(dir), err, "%s/" KERNEL_FETCH_DIR, cache_dir) < 0)
+		return -ENAMETOOLONG;
+
+	int rc = dir_make(dir, 0700, err);
+
+	if (rc < 0)
+		return error_hint(err, "make the cache folder writable, or name a kernel with --kernel");
+	rc = lock_cache(dir, note, note_arg, &lock, err);
+	if (rc < 0)
+		return rc;
+	remove_stale(dir);
+	if (has_kernel(dir))
+		return 0; /* another got it while we waited */
+	snprintf(text, sizeof(text), "downloading a kernel for the guest with %s", tool);
+	if (note)
+		note(note_arg, text);
+	return fetch_into(dir, tool, err);
+}

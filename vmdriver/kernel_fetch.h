@@ -1,0 +1,18 @@
+/* Gets a distribution's kernel as a package and takes the image out, without installing anything and without being root. */
+#pragma once
+
+#include <bench/error.h>
+
+#include <stdbool.h>
+
+/* Where kernels are kept, below the cache folder. Files are named vmlinuz-<version> and are complete: they get their name last. */
+#define KERNEL_FETCH_DIR "vm/kernels"
+
+/* Is there a package tool that we know? Its name for a message ("apt-get"), or NULL. */
+const char *kernel_fetch_tool(void);
+
+/* Downloads and unpacks into <cache_dir>/vm/kernels. One at a time a cache: others wait. What a killed download left is removed. */
+int kernel_fetch(const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg, struct error *err);
+
+/* Takes the kernel image out of a .deb or .rpm file and writes it as <dir>/vmlinuz-<version>. */
+int kernel_unpack(const char *package, const char *dir, struct error *err);

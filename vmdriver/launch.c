@@ -1,0 +1,136 @@
+#include "launch.h"
+
+#include "virt_error.h"
+
+#include <bench/cleanup.h>
+#include <bench/timeline.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct launch {
+	pthread_mutex_t mutex;
+	pthread_t thread;
+	virConnectPtr connection; /* a reference of our own */
+	char *xml;
+	unsigned flags;
+	int done_fd;
+	bool done, abandoned;
+	struct launch_result result;
+};
+
+static void launch_free(struct launch *l)
+{
+	if (l->connection)
+		virConnectClose(l->connection);
+	if (l->done_fd >= 0)
+		close(l->done_fd);
+	pthread_mutex_destroy(&l->mutex);
+	free(l->xml);
+	free(l);
+}
+
+/* Paused first: creating and setting running are two steps, and the stamp belongs to the second. */
+static void create_and_resume(struct launch *l)
+{
+	struct launch_result *r = &l->result;
+
+	r->domain = virDomainCreateXML(l->connection, l->xml, l->flags | VIR_DOMAIN_START_PAUSED);
+	if (!r->domain) {
+		r->rc = virt_error(&r->error, "create the machine");
+		return;
+	}
+	if (virDomainResume(r->domain) < 0) {
+		r->rc = virt_error(&r->error, "set the machine running");
+		virDomainDestroy(r->domain);
+		virDomainFree(r->domain);
+		r->domain = NULL;
+		return;
+	}
+	r->resumed_ns = clock_now_ns();
+}
+
+static void *launch_main(void *arg)
+{
+	struct launch *l = arg;
+	uint64_t one = 1;
+
+	create_and_resume(l);
+	pthread_mutex_lock(&l->mutex);
+	l->done = true;
+
+	bool abandoned = l->abandoned;
+
+	/* Under the lock: once the caller has seen this, it frees the object only after it could take the lock. */
+	if (!abandoned && write(l->done_fd, &one, sizeof(one)) < 0)
+		abort(); /* an eventfd of our own with room for one: cannot fail */
+	pthread_mutex_unlock(&l->mutex);
+	if (abandoned) {
+		if (l->result.domain) {
+			virDomainDestroy(l->result.domain);
+			virDomainFree(l->result.domain);
+		}
+		launch_free(l);
+	}
+	return NULL;
+}
+
+int launch_begin(virConnectPtr connection, const char *xml, unsigned flags, struct launch **ret, struct error *err)
+{
+	struct launch *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return error_set(err, ENOMEM, "out of memory");
+	pthread_mutex_init(&l->mutex, NULL);
+	l->done_fd = eventfd(0, EFD_CLOEXEC);
+	l->xml = strdup(xml);
+	l->flags = flags;
+	if (virConnectRef(connection) == 0)
+		l->connection = connection;
+
+	int rc = l->done_fd < 0 || !l->xml ? ENOMEM : pthread_create(&l->thread, NULL, launch_main, l);
+
+	if (rc) {
+		launch_free(l);
+		return error_set(err, rc, "thread that creates a machine: %s", strerror(rc));
+	}
+	*ret = l;
+	return 0;
+}
+
+int launch_fd(const struct launch *l)
+{
+	return l->done_fd;
+}
+
+void launch_end(struct launch *l, struct launch_result *ret)
+{
+	pthread_join(l->thread, NULL);
+	*ret = l->result;
+	launch_free(l);
+}
+
+void launch_abandon(struct launch *l)
+{
+	struct launch_result result;
+
+	pthread_mutex_lock(&l->mutex);
+
+	bool done = l->done;
+
+	l->abandoned = !done;
+	if (!done)
+		pthread_detach(l->thread);
+	pthread_mutex_unlock(&l->mutex);
+	if (!done)
+		return;
+	launch_end(l, &result);
+	if (result.domain) {
+		virDomainDestroy(result.domain);
+		virDomainFree(result.domain);
+	}
+}

@@ -1,0 +1,29 @@
+/* The call that makes libvirt create a machine, in a thread of its own: it blocks until the vCPUs run, and meanwhile the caller must take
+ * QEMU's connections, keep its deadline, and survive a libvirt that never returns. */
+#pragma once
+
+#include <bench/error.h>
+
+#include <libvirt/libvirt.h>
+#include <stdint.h>
+
+struct launch;
+
+struct launch_result {
+	int rc; /* 0, or -errno with `error` */
+	struct error error;
+	virDomainPtr domain; /* the caller's, when rc is 0 */
+	int64_t resumed_ns;
+};
+
+/* Starts creating. The text is copied. */
+int launch_begin(virConnectPtr connection, const char *xml, unsigned flags, struct launch **ret, struct error *err);
+
+/* Becomes readable when the result is there. */
+int launch_fd(const struct launch *launch);
+
+/* Waits for the result and frees the launch. */
+void launch_end(struct launch *launch, struct launch_result *ret);
+
+/* Gives up on it: the thread frees everything itself, should it ever come back; a machine that it then made is ended. */
+void launch_abandon(struct launch *launch);

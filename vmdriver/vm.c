@@ -1,0 +1,343 @@
+/* One machine: started with its two streams, asked why it fell silent, stopped. */
+#include "host.h"
+#include "launch.h"
+#include "virt_error.h"
+
+#include <base/files.h>
+#include <bench/cleanup.h>
+#include <bench/timeline.h>
+#include <errno.h>
+#include <libvirt/virterror.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+enum { CONTROL, CONSOLE };
+
+enum {
+	GIVE_UP_MS = 5000, /* for libvirt to notice that the QEMU it creates is dead */
+	GONE_MS = 10000,   /* for a killed QEMU to be gone */
+	EVENT_MS = 500,    /* for libvirt to say how a machine ended */
+};
+
+const struct vm_view *vm_view(const struct vm *vm)
+{
+	return &vm->view;
+}
+
+/* ---- making ---- */
+
+static void vm_free(struct vm *vm)
+{
+	for (int i = 0; i < 2; i++) {
+		if (vm->listeners[i] >= 0)
+			close(vm->listeners[i]);
+		if (vm->paths[i][0])
+			unlink(vm->paths[i]);
+	}
+	console_done(&vm->console);
+	if (vm->view.control_fd >= 0)
+		close(vm->view.control_fd);
+	if (vm->pidfd >= 0)
+		close(vm->pidfd);
+	free(vm);
+}
+
+static int vm_new(struct vm_host *host, const char *id, struct vm **ret, struct error *err)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int rc = 0;
+
+	if (!vm)
+		return error_set(err, ENOMEM, "out of memory");
+	*vm = (struct vm){.host = host, .pidfd = -1, .listeners = {-1, -1}, .view.control_fd = -1, .ended = -1};
+	console_init(&vm->console);
+	snprintf(vm->name, sizeof(vm->name), "bench-%s", id);
+	for (int i = 0; i < 2 && rc == 0; i++) {
+		rc = path_format(vm->paths[i], sizeof(vm->paths[i]), err, "%s/%s.%d", host->dir, id, i);
+		if (rc == 0)
+			rc = vm->listeners[i] = channel_listen(vm->paths[i], err);
+		rc = rc > 0 ? 0 : rc;
+	}
+	if (rc < 0) {
+		vm_free(vm);
+		return rc;
+	}
+	*ret = vm;
+	return 0;
+}
+
+static int take_connection(struct vm *vm, int which, struct error *err)
+{
+	int64_t now_ns = clock_now_ns();
+	pid_t pid = 0;
+	int fd = channel_accept(vm->listeners[which], &pid, err);
+
+	if (fd == -EAGAIN)
+		return 0;
+	if (fd < 0)
+		return fd;
+	close(take_fd(&vm->listeners[which]));
+	if (vm->view.launched_ns == 0) {
+		vm->view.launched_ns = now_ns;
+		vm->view.pid = pid;
+		vm->pidfd = pidfd_open(pid, 0);
+	}
+	if (which == CONSOLE)
+		return console_start(&vm->console, fd, err);
+	vm->view.control_fd = fd;
+	return 0;
+}
+
+static int milliseconds_left(int64_t deadline_ns)
+{
+	int64_t left_ns = deadline_ns - clock_now_ns();
+
+	return left_ns <= 0 ? 0 : left_ns > INT64_C(1000000000000) ? 1000000 : (int)((left_ns + 999999) / 1000000);
+}
+
+/* Takes QEMU's connections while libvirt works; returns when libvirt has answered. */
+static int wait_created(struct vm *vm, struct launch *launch, int64_t deadline_ns, struct error *err)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = vm->listeners[CONTROL], .events = POLLIN},
+			{.fd = vm->listeners[CONSOLE], .events = POLLIN},
+			{.fd = launch_fd(launch), .events = POLLIN},
+		};
+		int timeout_ms = milliseconds_left(deadline_ns);
+		int ready = poll(fds, 3, timeout_ms);
+
+		if (ready < 0 && errno != EINTR)
+			return error_errno(err, "wait for QEMU");
+		for (int i = 0; i < 2 && ready > 0; i++) {
+			int rc = fds[i].revents ? take_connection(vm, i, err) : 0;
+
+			if (rc < 0)
+				return rc;
+		}
+		if (ready > 0 && fds[2].revents && !(fds[0].revents || fds[1].revents))
+			return 0;
+		if (ready == 0 && timeout_ms == 0)
+			return error_set(err, ETIMEDOUT,
+					 vm->view.pid ? "QEMU runs, but libvirt did not set it going in time"
+						      : "libvirt did not start QEMU in time");
+	}
+}
+
+/* libvirt has not come back in time: its QEMU is ended, which makes it come back; if not even that helps, it is not asked again. */
+static void give_up(struct vm *vm, struct launch *launch)
+{
+	struct pollfd done = {.fd = launch_fd(launch), .events = POLLIN};
+
+	if (vm->pidfd >= 0)
+		pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
+	else
+		host_end_processes(vm->paths[CONTROL]);
+	if (poll(&done, 1, GIVE_UP_MS) != 1) {
+		vm->host->wedged = true;
+		launch_abandon(launch);
+		return;
+	}
+
+	struct launch_result result;
+
+	launch_end(launch, &result);
+	vm->domain = result.rc == 0 ? result.domain : NULL;
+}
+
+static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
+{
+	struct domain_config config = vm->host->domain;
+	_cleanup_free_ char *xml = NULL;
+	struct launch *launch;
+	struct launch_result result;
+
+	config.name = vm->name;
+	config.serials[0] = vm->paths[CONTROL];
+	config.serials[1] = vm->paths[CONSOLE];
+	config.n_serials = 2;
+
+	int rc = domain_xml(&config, &xml, err);
+
+	if (rc == 0)
+		rc = launch_begin(connection_handle(vm->host->connection), xml, vm->host->create_flags, &launch, err);
+	if (rc < 0)
+		return rc;
+	rc = wait_created(vm, launch, deadline_ns, err);
+	if (rc < 0) {
+		give_up(vm, launch);
+		return rc;
+	}
+	launch_end(launch, &result);
+	if (result.rc < 0) {
+		if (err)
+			*err = result.error;
+		return result.rc;
+	}
+	vm->domain = result.domain;
+	vm->view.resumed_ns = result.resumed_ns;
+	if (vm->view.control_fd < 0)
+		return error_set(err, ENOTCONN, "libvirt says that the machine runs, but nothing connected to its control stream");
+	return 0;
+}
+
+static void enlist(struct vm *vm, bool in)
+{
+	struct vm_host *host = vm->host;
+
+	pthread_mutex_lock(&host->mutex);
+	if (in) {
+		vm->next = host->vms;
+		host->vms = vm;
+	} else {
+		for (struct vm **p = &host->vms; *p; p = &(*p)->next)
+			if (*p == vm) {
+				*p = vm->next;
+				break;
+			}
+	}
+	pthread_mutex_unlock(&host->mutex);
+}
+
+int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct vm **ret, struct error *err)
+{
+	struct vm *vm;
+
+	if (host->wedged)
+		return error_set(err, EIO, "virtual machine '%s': libvirt hangs since an earlier start", id);
+
+	int rc = vm_new(host, id, &vm, err);
+
+	if (rc < 0)
+		return error_prefix(err, "virtual machine '%s'", id);
+	enlist(vm, true);
+	rc = vm_create(vm, deadline_ns, err);
+	if (rc < 0) {
+		error_prefix(err, "virtual machine '%s'", id);
+		vm_stop(vm, NULL);
+		return rc;
+	}
+	*ret = vm;
+	return 0;
+}
+
+/* ---- why ---- */
+
+static bool qemu_ended(const struct vm *vm, int timeout_ms)
+{
+	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
+
+	return vm->pidfd < 0 || poll(&ended, 1, timeout_ms) == 1;
+}
+
+static int wait_end_detail(struct vm *vm)
+{
+	struct vm_host *host = vm->host;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += EVENT_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&host->mutex);
+	while (vm->ended < 0 && pthread_cond_timedwait(&host->changed, &host->mutex, &until) == 0)
+		;
+
+	int detail = vm->ended;
+
+	pthread_mutex_unlock(&host->mutex);
+	return detail;
+}
+
+static void describe_end(struct vm *vm, char *ret, size_t size)
+{
+	switch (wait_end_detail(vm)) {
+	case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
+		snprintf(ret, size, "the guest switched itself off or reset itself");
+		break;
+	case VIR_DOMAIN_EVENT_STOPPED_DESTROYED:
+		snprintf(ret, size, "the machine was ended from outside, through libvirt");
+		break;
+	case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
+		snprintf(ret, size, "the guest crashed");
+		break;
+	default:
+		snprintf(ret, size, "QEMU (process %d) died or was killed", (int)vm->view.pid);
+	}
+}
+
+void vm_diagnose(struct vm *vm, char *ret, size_t size)
+{
+	char line[256], what[320];
+	double memory_mib = (double)vm->host->domain.memory_bytes / (1 << 20);
+
+	/* The two streams end at the same moment as QEMU: let it be over before looking. */
+	bool ended = qemu_ended(vm, 20);
+
+	if (console_panic(&vm->console, line, sizeof(line)))
+		snprintf(what, sizeof(what), "the guest's kernel says: %s", line);
+	else if (ended)
+		describe_end(vm, what, sizeof(what));
+	else
+		snprintf(what, sizeof(what), "the guest runs, but its init does not answer");
+	if (!strstr(what, "panic") && console_last_line(&vm->console, line, sizeof(line)))
+		snprintf(what + strlen(what), sizeof(what) - strlen(what), "; last line of its console: %.150s", line);
+	if (vm->host->domain.memory_bytes < VM_MEMORY_KNOWN_GOOD)
+		snprintf(ret, size, "%s; %.0f MiB of memory may be too little, 80 MiB are known to be enough", what, memory_mib);
+	else
+		snprintf(ret, size, "%s", what);
+}
+
+/* ---- the end ---- */
+
+/* SIGKILL and the process's end are a matter of milliseconds; libvirt's own way asks with SIGTERM and looks again after 200 ms. */
+static int end_qemu(struct vm *vm, struct error *err)
+{
+	if (vm->pidfd < 0)
+		return 0;
+	pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
+	if (!qemu_ended(vm, GONE_MS))
+		return error_set(err, ETIMEDOUT, "QEMU (process %d) does not end", (int)vm->view.pid);
+	return 0;
+}
+
+/* libvirt may have noticed the end by itself meanwhile: a machine that it no longer knows is as good as one it has just forgotten. */
+static int forget_domain(struct vm *vm, struct error *err)
+{
+	int rc = 0;
+
+	if (!vm->domain)
+		return 0;
+	if (!vm->host->wedged && virDomainDestroyFlags(vm->domain, 0) < 0) {
+		int code = virGetLastError() ? virGetLastError()->code : VIR_ERR_OK;
+
+		if (code != VIR_ERR_NO_DOMAIN && code != VIR_ERR_OPERATION_INVALID)
+			rc = virt_error(err, "end the machine");
+	}
+	virDomainFree(vm->domain);
+	vm->domain = NULL;
+	return rc;
+}
+
+int vm_stop(struct vm *vm, struct error *err)
+{
+	if (!vm)
+		return 0;
+
+	char name[sizeof(vm->name)], log[PATH_MAX];
+	int rc = end_qemu(vm, err);
+	int forgotten = forget_domain(vm, rc < 0 ? NULL : err);
+
+	snprintf(name, sizeof(name), "%s", vm->name);
+	if (connection_qemu_log(vm->host->connection, name, log, sizeof(log)))
+		unlink(log);
+	enlist(vm, false);
+	vm_free(vm);
+	rc = rc < 0 ? rc : forgotten;
+	return rc < 0 ? error_prefix(err, "stop virtual machine '%s'", name) : 0;
+}
