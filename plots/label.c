@@ -170,7 +170,7 @@ static bool is_repeated(const struct result *result, size_t d, bool machine_too)
 		const struct result_driver *a = &result->drivers[d], *b = &result->drivers[i];
 
 		if (!(b->caps & DRIVER_IS_GUEST) ||
-		    strcmp(accelerator_words(a, true, own, sizeof(own)), accelerator_words(b, true, other, sizeof(other))))
+		    strcmp(accelerator_words(a, true, own, sizeof(own)), accelerator_words(b, true, other, sizeof(other))) != 0)
 			continue;
 		if (!machine_too || strcmp(machine_words(a, own, sizeof(own)), machine_words(b, other, sizeof(other))) == 0)
 			return true;

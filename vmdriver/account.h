@@ -9,6 +9,6 @@
 
 #include <stdbool.h>
 
-/* Moves the calling process, which must be root and have one thread, into a user namespace where it is not root but still owns root's files, for the
- * rest of its life. Where namespaces are forbidden and libvirt's account exists, nothing happens and *ret_left is false. */
+/* Moves the calling process, which must be root and have one thread, into a user namespace where it is not root but still owns root's files,
+ * for the rest of its life. Where namespaces are forbidden and libvirt's account exists, nothing happens and *ret_left is false. */
 int account_leave_root(bool *ret_left, struct error *err);

@@ -217,7 +217,7 @@ static int prove_boot(void *arg, struct error *err)
 {
 	struct proof *proof = arg;
 	int64_t deadline_ns = clock_now_ns() + PROOF_LIMIT_MS * INT64_C(1000000);
-	struct vm *vm;
+	struct vm *vm = NULL;
 
 	if (proof->options->note)
 		proof->options->note(proof->options->note_arg, "proving KVM by a boot");

@@ -148,7 +148,7 @@ int kvm_probe_speed(const char *path, double *ret_round_ns, struct error *err)
 {
 	_cleanup_close_ int answer_fd = -1, pidfd = -1;
 	int64_t answer = 0;
-	pid_t child;
+	pid_t child = -1;
 	int rc = spawn_loop(path, &child, &answer_fd, err);
 
 	if (rc < 0)

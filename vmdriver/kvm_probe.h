@@ -1,8 +1,8 @@
 /* Does /dev/kvm run guest code on the hardware? Opening it proves nothing: some hosts offer a device that emulates each instruction of a
  * guest's kernel, a thousand times slower, and a stock kernel then needs minutes.
  *
- * A forked child sets up the smallest guest in 64-bit kernel mode through the raw interface and times a loop of a million rounds; the parent gives it
- * 100 ms, then kills it. Nothing is left behind, nothing can hang. */
+ * A forked child sets up the smallest guest in 64-bit kernel mode through the raw interface and times a loop of a million rounds; the
+ * parent gives it 100 ms, then kills it. Nothing is left behind, nothing can hang. */
 #pragma once
 
 #include <bench/error.h>

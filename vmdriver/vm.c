@@ -154,7 +154,7 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 {
 	struct domain_config config = vm->host->domain;
 	_cleanup_free_ char *xml = NULL;
-	struct launch *launch;
+	struct launch *launch = NULL;
 	struct launch_result result;
 
 	config.name = vm->name;
@@ -206,7 +206,7 @@ static void enlist(struct vm *vm, bool in)
 
 int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct vm **ret, struct error *err)
 {
-	struct vm *vm;
+	struct vm *vm = NULL;
 
 	if (host->wedged)
 		return error_set(err, EIO, "virtual machine '%s': libvirt hangs since an earlier start", id);

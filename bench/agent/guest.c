@@ -17,6 +17,7 @@ int guest_open_control(const char *device)
 
 	if (fd >= 0 && tcgetattr(fd, &raw) == 0) {
 		cfmakeraw(&raw);
+		cfsetspeed(&raw, B115200); /* emulated serial ports keep to the speed that is set */
 		tcsetattr(fd, TCSANOW, &raw);
 	}
 	return fd;

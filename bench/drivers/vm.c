@@ -99,7 +99,7 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 static int vm_open(const struct driver_config *config, void **ret_state, struct driver_info *ret_info, struct error *err)
 {
 	struct vm_options options;
-	struct vm_host *host;
+	struct vm_host *host = NULL;
 	char processes[PATH_MAX];
 	int rc = read_options(config, &options, err);
 
@@ -119,7 +119,7 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 
 static int vm_driver_start(void *state, struct instance *instance, struct timeline *timeline, struct error *err)
 {
-	struct vm *vm;
+	struct vm *vm = NULL;
 	int rc = vm_start(state, instance->id, instance->deadline_ns, &vm, err);
 
 	if (rc < 0)
