@@ -31,18 +31,20 @@ struct command {
 static void command_probe(const struct driver_config *config, struct probe *ret)
 {
 	const char *text = config->spec ? driver_option(config->spec, "argv", "") : "";
-	char name[200], path[PATH_MAX];
+	char name[PATH_MAX], path[PATH_MAX];
 
 	*ret = (struct probe){.verdict = PROBE_YES};
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(text, " "), text);
+	if (strcmp(name, "{agent}") == 0)
+		snprintf(name, sizeof(name), "%s", config->agent_path);
 	if (*name == '\0') {
 		snprintf(ret->reason, sizeof(ret->reason), "runs what command:argv=… says");
 	} else if (strchr(name, '/') ? access(name, X_OK) == 0 : process_find(name, path, sizeof(path))) {
-		snprintf(ret->reason, sizeof(ret->reason), "%s is installed", name);
+		snprintf(ret->reason, sizeof(ret->reason), "%.200s is installed", name);
 	} else {
 		ret->verdict = PROBE_NO;
-		snprintf(ret->reason, sizeof(ret->reason), "there is no program '%s'", name);
-		snprintf(ret->remedy, sizeof(ret->remedy), "install %s, or correct argv=", name);
+		snprintf(ret->reason, sizeof(ret->reason), "there is no program '%.200s'", name);
+		snprintf(ret->remedy, sizeof(ret->remedy), "install %.200s, or correct argv=", name);
 	}
 }
 
@@ -68,7 +70,9 @@ static int command_open(const struct driver_config *config, void **ret_state, st
 	if (command->stderr_fd < 0)
 		return error_errno(err, "memfd");
 	driver_info_set(ret_info, "command", "%s", text);
-	driver_info_note(ret_info, "limits are what the command line says, not what bench sets");
+	driver_info_note(
+		ret_info,
+		"limits are what the command line says, not what bench sets; memory is that of the program that was started alone");
 	*ret_state = take_ptr(command);
 	return 0;
 }
