@@ -195,9 +195,9 @@ static int plan_v2(const struct cgroup_layout *layout, const char *name, struct 
 
 	tree->ops = &cgroup_v2_ops;
 	if (!v2_parent(layout, tree->root, parent)) {
-		snprintf(tree->note, sizeof(tree->note),
-			 "no cgroup limits: no version 2 folder is delegated to this user (systemd-run --user "
-			 "--scope -p Delegate=yes starts a command in one)");
+		snprintf(tree->note, sizeof(tree->note), "no cgroup limits: no version 2 folder is delegated to this user");
+		snprintf(tree->remedy, sizeof(tree->remedy),
+			 "run as root, or start bench by: systemd-run --user --scope -p Delegate=yes bench …");
 		return 0;
 	}
 	int rc = path_format(path, sizeof(path), err, "%s/cgroup.subtree_control", parent);
@@ -210,8 +210,10 @@ static int plan_v2(const struct cgroup_layout *layout, const char *name, struct 
 	if (rc < 0)
 		return rc;
 	tree_list_missing(tree, missing, sizeof(missing));
-	if (missing[0])
+	if (missing[0]) {
 		snprintf(tree->note, sizeof(tree->note), "no cgroup limit for %s: not enabled in %.140s", missing, path);
+		snprintf(tree->remedy, sizeof(tree->remedy), "echo +cpu +memory +pids | sudo tee %.180s", path);
+	}
 	return 0;
 }
 

@@ -54,7 +54,8 @@ struct cgroup_tree {
 	size_t n_dirs;
 	int dir_of[CGROUP_CONTROLLER_COUNT]; /* index into dirs, -1: this controller is missing */
 	bool made;
-	char note[256]; /* what is missing and why, or empty */
+	char note[256];   /* what is missing and why, or empty */
+	char remedy[256]; /* what mends that */
 };
 
 /* One container's group. Plain data, valid when zeroed: nothing made. */

@@ -153,7 +153,8 @@ static int plan_cgroup(struct container_plan *plan, const struct container_optio
 		return rc;
 	if (plan->tree.note[0] && options->cgroup == CONTAINER_ON) {
 		error_set(err, EPERM, "%s", plan->tree.note);
-		return error_hint(err, "run as root, delegate a folder, or go without limits (cgroup=auto, cgroup=off)");
+		return error_hint(err, "%s%sgo without limits: cgroup=auto or cgroup=off", plan->tree.remedy,
+				  plan->tree.remedy[0] ? "; or " : "");
 	}
 	if (plan->tree.note[0])
 		note(plan, "%s", plan->tree.note);

@@ -39,7 +39,10 @@ enum container_support container_support(const struct container_options *options
 		*ret_found = err;
 	} else if (verdict == CONTAINER_LIMITED) {
 		error_set(ret_found, EPERM, "%s", plan->tree.note);
-		error_hint(ret_found, "%s", plan->facts.rootless ? "run as root for cgroup limits" : "enable the controller on this host");
+		error_hint(ret_found, "%s",
+			   plan->tree.remedy[0]   ? plan->tree.remedy
+			   : plan->facts.rootless ? "run as root for cgroup limits"
+						  : "mount the controller, or run without its limit");
 	} else {
 		error_set(ret_found, 0, "namespaces %s; cgroup %s", plan->facts.namespaces, plan->facts.cgroup);
 	}
