@@ -2,21 +2,21 @@
 .PHONY: demo test build lint
 
 demo: build
-	./build/release/bin/bench doctor || true
+	-./build/release/bin/bench doctor
 	./build/release/bin/bench run startup --n 100
-
-test:
-	./scripts/install-deps
-	cmake --preset dev
-	cmake --build --preset dev
-	cmake --preset release
-	cmake --build --preset release
-	./scripts/run-tests
 
 build:
 	./scripts/install-deps
-	cmake --preset release
+	cmake --preset release -DBUILD_TESTING=OFF
 	cmake --build --preset release
+
+test:
+	./scripts/install-deps --test
+	cmake --preset dev
+	cmake --build --preset dev
+	cmake --preset release -DBUILD_TESTING=ON
+	cmake --build --preset release
+	./scripts/run-tests
 
 lint:
 	./scripts/lint

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int path_format(char *ret, size_t size, struct error *err, const char *format, ...)
@@ -216,11 +218,20 @@ int dir_make(const char *path, mode_t mode, struct error *err)
 	return 0;
 }
 
+/* Opens a folder below another, through no symbolic link and into no other mount (a bind mount of the same file system is one too). */
+static int open_below(int folder_fd, const char *name)
+{
+	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+			       .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
+
+	return (int)syscall(SYS_openat2, folder_fd, name, &how, sizeof(how));
+}
+
 /* Removes what lies below an open folder; takes the descriptor over. */
-static int remove_below(int folder_fd, dev_t device, struct error *err)
+static int remove_below(int folder_fd, struct error *err)
 {
 	_cleanup_closedir_ DIR *dir = fdopendir(folder_fd);
-	int first_error = 0;
+	int rc = 0;
 
 	if (!dir) {
 		close(folder_fd);
@@ -234,20 +245,17 @@ static int remove_below(int folder_fd, dev_t device, struct error *err)
 		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		bool is_dir = S_ISDIR(st.st_mode);
-		if (is_dir && st.st_dev != device) {
-			first_error = error_set(err, EXDEV, "'%s' is a mount point", entry->d_name);
+		int child = is_dir ? open_below(dirfd(dir), entry->d_name) : -1;
+		if (is_dir && child < 0) {
+			rc = error_errno(err, "enter '%s'", entry->d_name);
 			continue;
 		}
-		if (is_dir) {
-			int child = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-			if (child >= 0)
-				remove_below(child, device, NULL);
-		}
+		if (is_dir)
+			remove_below(child, NULL);
 		if (unlinkat(dirfd(dir), entry->d_name, is_dir ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT)
-			first_error = error_errno(err, "remove '%s'", entry->d_name);
+			rc = error_errno(err, "remove '%s'", entry->d_name);
 	}
-	return first_error;
+	return rc;
 }
 
 int dir_remove(const char *path, struct error *err)
@@ -262,7 +270,7 @@ int dir_remove(const char *path, struct error *err)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, "open %s", path);
-	int rc = remove_below(fd, st.st_dev, err);
+	int rc = remove_below(fd, err);
 	if (rc < 0)
 		return error_prefix(err, "remove %s", path);
 	if (rmdir(path) < 0 && errno != ENOENT)

@@ -36,5 +36,5 @@ bool path_exists(const char *path);
 /* mkdir -p. */
 int dir_make(const char *path, mode_t mode, struct error *err);
 
-/* rm -r that never follows a symbolic link and never crosses into another file system. A missing path is success. */
+/* rm -r that never follows a symbolic link and never crosses into another mount. A missing path is success. */
 int dir_remove(const char *path, struct error *err);

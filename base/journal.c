@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 enum { UNDO_WAIT_MS = 5000 };
@@ -77,8 +79,15 @@ static bool is_program_below(pid_t pid, const char *program, size_t program_leng
 	if (length <= 0)
 		return false;
 	line[length] = '\0';
-	const char *slash = strrchr(line, '/'), *hit = memmem(line, (size_t)length, dir, dir_length);
-	return strncmp(slash ? slash + 1 : line, program, program_length) == 0 && hit && strchr("/", hit[dir_length]);
+	const char *slash = strrchr(line, '/'), *hit = line;
+	if (strncmp(slash ? slash + 1 : line, program, program_length) != 0)
+		return false;
+	while ((hit = memmem(hit, (size_t)(line + length - hit), dir, dir_length))) {
+		hit += dir_length;
+		if (strchr("/", *hit))
+			return true;
+	}
+	return false;
 }
 
 /* Runs `act` for every process that "<program prefix> <directory>" means; returns how many. */
@@ -144,12 +153,24 @@ static int cgroup_rmdir(const char *dir)
 	return rmdir(dir) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* A directory of a cgroup file system with a name that we give. */
+static bool is_our_cgroup(const char *dir)
+{
+	const char *slash = strrchr(dir, '/');
+	struct statfs fs;
+
+	return slash && strncmp(slash, "/bench-", 7) == 0 && !strstr(dir, "/../") && statfs(dir, &fs) == 0 &&
+	       (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
+}
+
 static int undo_cgroup(const char *dir, struct error *err)
 {
 	int64_t deadline_ns = clock_now_ns() + (int64_t)UNDO_WAIT_MS * 1000000;
 
-	if (strncmp(dir, "/sys/fs/cgroup/", 15) != 0 || strstr(dir, "/../"))
-		return error_set(err, EINVAL, "journal: '%s' is not a cgroup", dir);
+	if (!path_exists(dir))
+		return 0;
+	if (!is_our_cgroup(dir))
+		return error_set(err, EINVAL, "journal: '%s' is not a cgroup of ours", dir);
 	for (;;) {
 		/* Sent again each round: a fork may have been under way, and the kernel empties a group a moment after the last exit. */
 		cgroup_processes(dir, kill_now);
@@ -184,13 +205,19 @@ static bool same_process(const char *argument, pid_t *ret_pid)
 	return pid > 1 && ticks > 0 && process_start_ticks(pid) == ticks;
 }
 
-static int undo_path(const char *path, const char *run_dir, struct error *err)
+static bool is_below(const char *path, const char *run_dir)
 {
-	size_t length = strlen(run_dir);
+	size_t length = strlen(run_dir), path_length = strlen(path);
 
-	if (strncmp(path, run_dir, length) != 0 || path[length] != '/' || strstr(path, "/../"))
-		return error_set(err, EINVAL, "journal: '%s' is outside %s", path, run_dir);
-	return dir_remove(path, err);
+	return strncmp(path, run_dir, length) == 0 && path[length] == '/' && !strstr(path, "/../") && path_length > length + 1 &&
+	       strcmp(path + path_length - 3, "/..") != 0;
+}
+
+static int undo_mount(const char *path, struct error *err)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return error_errno(err, "unmount %s", path);
+	return 0;
 }
 
 static int undo_one(enum journal_kind kind, const char *argument, const char *run_dir, journal_handler handler, void *arg,
@@ -198,15 +225,15 @@ static int undo_one(enum journal_kind kind, const char *argument, const char *ru
 {
 	pid_t pid;
 
+	if ((kind == JOURNAL_MOUNT || kind == JOURNAL_PATH) && !is_below(argument, run_dir))
+		return error_set(err, EINVAL, "journal: '%s' is outside %s", argument, run_dir);
 	switch (kind) {
 	case JOURNAL_CGROUP:
 		return undo_cgroup(argument, err);
 	case JOURNAL_MOUNT:
-		return umount2(argument, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT
-			       ? error_errno(err, "unmount %s", argument)
-			       : 0;
+		return undo_mount(argument, err);
 	case JOURNAL_PATH:
-		return undo_path(argument, run_dir, err);
+		return dir_remove(argument, err);
 	case JOURNAL_PROCESS:
 		if (same_process(argument, &pid))
 			kill_now(pid);
@@ -270,10 +297,17 @@ static int load(const char *path, char **ret_text, struct entry **ret_entries, s
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, "journal %s", path);
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return error_set(err, EPERM, "journal %s was not written by you alone", path);
 	_cleanup_free_ char *text = calloc(1, (size_t)st.st_size + 1);
 	_cleanup_free_ struct entry *entries = calloc((size_t)st.st_size / 2 + 1, sizeof(*entries));
-	if (!text || !entries || read(fd, text, (size_t)st.st_size) < 0)
-		return error_set(err, EIO, "journal %s cannot be read", path);
+	if (!text || !entries)
+		return error_set(err, ENOMEM, "journal %s: out of memory", path);
+	ssize_t length = file_read("", path, text, (size_t)st.st_size + 1, err);
+	if (length < 0)
+		return (int)length;
+	if (length > 0 && length < st.st_size)
+		text[length] = '\n'; /* file_read() takes the last one off */
 	*ret_count = parse_entries(text, entries, (size_t)st.st_size / 2 + 1);
 	*ret_text = take_ptr(text);
 	*ret_entries = take_ptr(entries);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* In the child: only async-signal-safe calls from here to exec. */
+/* In the child. We have one thread wherever tools are run, so that setenv is safe after fork. */
 static void run_child(const char *const argv[], const char *cwd, int output_fd, bool with_stderr, int status_fd)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -25,6 +25,7 @@ static void run_child(const char *const argv[], const char *cwd, int output_fd, 
 	dup2(null_fd, 0);
 	dup2(output_fd, 1);
 	dup2(with_stderr ? output_fd : null_fd, 2);
+	setenv("LC_ALL", "C", 1); /* what tools print is parsed, and quoted in messages */
 	if (!cwd || chdir(cwd) == 0)
 		execvp(argv[0], (char *const *)argv);
 	int code = errno;

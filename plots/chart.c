@@ -4,7 +4,13 @@
 #include "escape.h"
 #include "label.h"
 
+#include <stdbool.h>
 #include <string.h>
+
+enum {
+	SUBTITLE = 118, /* characters of a line */
+	SUBTITLE_NAME = 24,
+};
 
 /* Blue, vermillion, green, purple, orange, sky, black: the yellow of the palette does not show as a line on white. */
 const char *const chart_line_colours[7] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
@@ -27,6 +33,23 @@ static void first_subtitle(const struct result *result, char *ret, size_t size)
 		 (unsigned long long)result->plan.seed);
 }
 
+/* "VM figures: TCG (emulated), q35 · left out: docker": a chart without a driver's curve must not look as if nobody had asked for it. */
+static void second_subtitle(const struct result *result, char *ret, size_t size)
+{
+	char guests[LABEL_MAX] = "", names[LABEL_MAX] = "", label[3 * sizeof(result->left_out[0].label)];
+	bool has_guests = label_guests(result, guests, sizeof(guests));
+
+	for (size_t i = 0; i < result->n_left_out; i++) {
+		size_t used = strlen(names);
+
+		label_shorten(label_clean(result->left_out[i].label, label, sizeof(label)), SUBTITLE_NAME);
+		snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "left out: ", label);
+	}
+	label_shorten(names, has_guests ? SUBTITLE / 2 : SUBTITLE);
+	label_shorten(guests, SUBTITLE - label_length(names) - 3);
+	snprintf(ret, size, "%s%s%s", guests, has_guests && names[0] ? " · " : "", names);
+}
+
 void chart_begin(FILE *script, const char *name, const char *title, int height)
 {
 	fprintf(script, "# %s\n# Redraw both pictures, in this folder: gnuplot %s.gp\n", title, name);
@@ -38,7 +61,7 @@ void chart_begin(FILE *script, const char *name, const char *title, int height)
 
 void chart_canvas(FILE *script, const char *title, const char *remark, const struct result *result)
 {
-	char text[512], guests[LABEL_MAX] = "";
+	char text[2 * LABEL_MAX];
 
 	fputs("\ndo for [format in 'svg png'] {\n\treset\n\tset datafile separator tab\n", script);
 	fputs("\tif (format eq 'svg') {\n\t\tset terminal svg size W,H fixed noenhanced font FONT.',13' background '#ffffff'\n", script);
@@ -54,8 +77,9 @@ void chart_canvas(FILE *script, const char *title, const char *remark, const str
 	chart_text(script, 24, 54, "left", CHART_FONT, "#444444", text);
 	int y = 54 + CHART_LINE;
 
-	if (label_guests(result, guests, sizeof(guests))) {
-		chart_text(script, 24, y, "left", CHART_FONT, "#444444", label_shorten(guests, 118));
+	second_subtitle(result, text, sizeof(text));
+	if (text[0]) {
+		chart_text(script, 24, y, "left", CHART_FONT, "#444444", text);
 		y += CHART_LINE;
 	}
 	if (remark[0])

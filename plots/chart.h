@@ -36,7 +36,7 @@ int chart_phases(const struct result *result, const struct summary *summary, FIL
 /* Begins a script: what it draws, canvas of `height`, X() and Y(). Definitions of a chart's own come after it. */
 void chart_begin(FILE *script, const char *name, const char *title, int height);
 
-/* Begins the loop over both formats (closed by chart_end()): terminal, title, subtitles with n, host kernel, accelerator of guests, `remark`. */
+/* Begins the loop over both formats (closed by chart_end()): terminal, title, subtitles with n, host kernel, accelerator of guests, drivers left out, `remark`. */
 void chart_canvas(FILE *script, const char *title, const char *remark, const struct result *result);
 void chart_end(FILE *script);
 

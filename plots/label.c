@@ -147,7 +147,7 @@ char *label_driver_within(const struct result_driver *driver, size_t characters,
 		snprintf(suffix, sizeof(suffix), " (%s%s%s)", accelerator_words(driver, false, accelerator, sizeof(accelerator)),
 			 machine_words(driver, machine, sizeof(machine))[0] ? ", " : "", machine);
 	else if (strcmp(driver->spec.name, "null") == 0)
-		snprintf(suffix, sizeof(suffix), " (harness floor)");
+		snprintf(suffix, sizeof(suffix), " (floor)");
 	size_t taken = label_length(suffix);
 
 	label_clean(driver->spec.label[0] ? driver->spec.label : driver->spec.name, name, sizeof(name));

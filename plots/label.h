@@ -29,7 +29,7 @@ char *label_shorten(char *text, size_t characters);
 /* Number of characters (not bytes) of clean UTF-8. */
 size_t label_length(const char *text);
 
-/* "process", "vm (TCG, q35)", "null (harness floor)". */
+/* "process", "vm (TCG, q35)", "null (floor)". */
 char *label_driver(const struct result_driver *driver, char *ret, size_t size);
 
 /* The same in at most about `characters`: it is the name that is shortened, never accelerator and machine. */

@@ -12,6 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+	HOST_DRIFT_MIN = 3, /* so many drivers that drift in one direction: the host did */
+	NAMES_MAX = 320,    /* bytes of a list of drivers in a remark */
+};
+
 /* Where the remarks of one driver (or of the run) go. */
 struct remarks {
 	const struct result *result;
@@ -52,6 +57,14 @@ static const char *first_reason(const struct result *result, size_t driver, enum
 	return "no reason recorded";
 }
 
+static bool is_left_out(const struct result *result, size_t driver)
+{
+	for (size_t i = 0; i < result->n_left_out; i++)
+		if (strcmp(result->left_out[i].label, result->drivers[driver].spec.label) == 0)
+			return true;
+	return false;
+}
+
 static void warn_missing(const struct remarks *to, size_t d)
 {
 	const struct driver_summary *own = &to->summary->drivers[d];
@@ -66,22 +79,96 @@ static void warn_missing(const struct remarks *to, size_t d)
 		    "If they would have come, run again with a longer --timeout.",
 		    own->total.censored, own->total.n, cell_duration((double)to->result->plan.timeout_ns, limit, sizeof(limit)),
 		    first_reason(to->result, d, SAMPLE_CENSORED));
-	if (!own->total.n && !own->failed)
+	if (!own->total.n && !own->failed && !is_left_out(to->result, d))
 		say(to, "no start was measured. Run again, or leave this driver out.");
+	if ((int)d == to->summary->baseline && own->total.n == own->total.censored && to->summary->n_drivers > 1)
+		say(to, "no start was ready, and ratios refer to this driver: there are none.");
+}
+
+/* +1: later starts take longer, -1: they take less, 0: no drift that could not be chance. */
+static int drift_direction(const struct driver_summary *driver)
+{
+	if (!isfinite(driver->drift_p) || driver->drift_p >= 0.01)
+		return 0;
+	return driver->drift_rho > 0 ? 1 : -1;
+}
+
+static size_t count_drifting(const struct summary *summary, int direction)
+{
+	size_t n = 0;
+
+	for (size_t d = 0; d < summary->n_drivers; d++)
+		n += drift_direction(&summary->drivers[d]) == direction;
+	return n;
+}
+
+static void warn_drift(const struct remarks *to, const struct driver_summary *own)
+{
+	char rho[CELL_MAX], p[CELL_MAX], first[CELL_MAX], second[CELL_MAX];
+	int direction = drift_direction(own);
+
+	if (direction == 0 || count_drifting(to->summary, direction) >= HOST_DRIFT_MIN)
+		return;
+	say(to,
+	    "start-up times drift during the run (ρ = %s, p %s%s; first half %s, second half %s). "
+	    "Find what changes on the host, and trust no comparison with another run before it is steady.",
+	    cell_correlation(own->drift_rho, rho, sizeof(rho)), own->drift_p < 0.001 ? "" : "= ",
+	    cell_probability(own->drift_p, p, sizeof(p)), cell_duration(own->first_half, first, sizeof(first)),
+	    cell_duration(own->second_half, second, sizeof(second)));
+}
+
+/* "process, container and 2 more": those that drift in that direction. */
+static void drifting_names(const struct remarks *to, int direction, size_t n, char *ret, size_t size)
+{
+	size_t used = 0, named = 0;
+
+	ret[0] = '\0';
+	for (size_t d = 0; d < to->summary->n_drivers; d++) {
+		char label[LABEL_MAX];
+
+		if (drift_direction(&to->summary->drivers[d]) != direction)
+			continue;
+		label_driver_within(&to->result->drivers[d], 32, label, sizeof(label));
+		if (used + strlen(label) + sizeof(", and 32 more") > size)
+			break;
+		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "", label);
+		named++;
+	}
+	if (named < n)
+		snprintf(ret + used, size - used, " and %zu more", n - named);
+}
+
+/* What all drivers share is no driver's own: one remark instead of many. */
+static void warn_host_drift(const struct remarks *to, int direction)
+{
+	char names[NAMES_MAX], low[CELL_MAX], high[CELL_MAX];
+	size_t n = count_drifting(to->summary, direction);
+	double least = INFINITY, most = -INFINITY;
+
+	if (n < HOST_DRIFT_MIN)
+		return;
+	for (size_t d = 0; d < to->summary->n_drivers; d++) {
+		double rho = to->summary->drivers[d].drift_rho;
+
+		if (drift_direction(&to->summary->drivers[d]) != direction)
+			continue;
+		least = rho < least ? rho : least;
+		most = rho > most ? rho : most;
+	}
+	drifting_names(to, direction, n, names, sizeof(names));
+	say(to,
+	    "the host drifted during the run: start-up times %s from block to block (ρ %s to %s), affects %s. "
+	    "Find what changes on the host, and trust no comparison with another run before it is steady.",
+	    direction > 0 ? "grow" : "shrink", cell_correlation(least, low, sizeof(low)), cell_correlation(most, high, sizeof(high)),
+	    names);
 }
 
 static void warn_order(const struct remarks *to, size_t d)
 {
 	const struct driver_summary *own = &to->summary->drivers[d];
-	char rho[CELL_MAX], p[CELL_MAX], first[CELL_MAX], second[CELL_MAX];
+	char rho[CELL_MAX];
 
-	if (isfinite(own->drift_p) && own->drift_p < 0.01)
-		say(to,
-		    "start-up times drift during the run (ρ = %s, p %s%s; first half %s, second half %s). "
-		    "Find what changes on the host, and trust no comparison with another run before it is steady.",
-		    cell_correlation(own->drift_rho, rho, sizeof(rho)), own->drift_p < 0.001 ? "" : "= ",
-		    cell_probability(own->drift_p, p, sizeof(p)), cell_duration(own->first_half, first, sizeof(first)),
-		    cell_duration(own->second_half, second, sizeof(second)));
+	warn_drift(to, own);
 	/* beyond the 95 % bound of white noise, and large enough to matter */
 	if (isfinite(own->lag1) && own->total.n && fabs(own->lag1) > 0.25 && fabs(own->lag1) > 1.96 / sqrt((double)own->total.n))
 		say(to,
@@ -91,6 +178,12 @@ static void warn_order(const struct remarks *to, size_t d)
 			    : "slow and fast starts alternate (lag-1 autocorrelation %s): blocks are not independent, intervals are too "
 			      "wide. Look for what happens every other start.",
 		    cell_correlation(own->lag1, rho, sizeof(rho)));
+}
+
+/* A few are what any long run has: only more than one in a hundred is worth a line. */
+static bool has_many_outliers(const struct driver_summary *own)
+{
+	return own->total.n < 100 ? own->outliers >= 2 : 100 * own->outliers > own->total.n;
 }
 
 static void warn_samples(const struct remarks *to, size_t d)
@@ -103,10 +196,12 @@ static void warn_samples(const struct remarks *to, size_t d)
 
 		disagree += sample->driver == d && !sample->warmup && !is_replaced(to->result, sample) && sample->phases_disagree;
 	}
-	if (own->outliers)
+	if (has_many_outliers(own))
 		say(to,
-		    "%zu outlier%s (modified z-score beyond 3.5), kept in all figures. Compare p99 and max, and look for what ran beside.",
-		    own->outliers, own->outliers == 1 ? "" : "s");
+		    "%zu of %zu starts are outliers (modified z-score beyond 3.5), kept in all figures. Compare p99 and max, and look for "
+		    "what "
+		    "ran beside.",
+		    own->outliers, own->total.n);
 	if (disagree)
 		say(to,
 		    "phases of %zu sample%s do not add up to the total within 1 %% or 20 µs: read the totals, not the phases, and report "
@@ -153,7 +248,18 @@ void remarks_warnings(const struct result *result, const struct summary *summary
 		warn_samples(&to, d);
 	}
 	to.subject[0] = '\0';
+	warn_host_drift(&to, 1);
+	warn_host_drift(&to, -1);
 	warn_run(&to);
+}
+
+void remarks_left_out(const struct result *result, remark_visitor visit, void *arg)
+{
+	struct remarks to = {.result = result, .visit = visit, .arg = arg};
+
+	for (size_t i = 0; i < result->n_left_out; i++)
+		say(&to, "%s was left out: %s", result->left_out[i].label,
+		    result->left_out[i].reason[0] ? result->left_out[i].reason : "no reason recorded");
 }
 
 void remarks_notes(const struct result *result, remark_visitor visit, void *arg)

@@ -12,8 +12,12 @@ enum { REMARK_MAX = 640 };
 /* Called for each remark; `subject` is the label of a driver, or empty for the whole run. */
 typedef void (*remark_visitor)(const char *subject, const char *text, void *arg);
 
-/* Findings that weaken a figure: emulation, censored, failed, drift, autocorrelation, taint, outliers, phases that disagree, missing p99. */
+/* Findings that weaken a figure: emulation, censored, failed, drift, autocorrelation, taint, outliers, phases that disagree, missing p99. Drift of three
+ * drivers or more in one direction is the host's, and said once. */
 void remarks_warnings(const struct result *result, const struct summary *summary, remark_visitor visit, void *arg);
+
+/* "vm was left out: <why>", for each driver that was planned and could not run. Belongs beside the figures, not below them. */
+void remarks_left_out(const struct result *result, remark_visitor visit, void *arg);
 
 /* What drivers say is not limited or not measured. */
 void remarks_notes(const struct result *result, remark_visitor visit, void *arg);

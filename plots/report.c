@@ -18,6 +18,17 @@
 
 /* ---- what was measured ---- */
 
+/* What a reader must not miss stands at the top. */
+static void write_alert(const char *subject, const char *text, void *arg)
+{
+	FILE *out = arg;
+
+	(void)subject;
+	fputs("<p class=\"alert\">", out);
+	escape_html(out, text);
+	fputs("</p>\n", out);
+}
+
 static void write_begin(const struct result *result, FILE *out)
 {
 	char text[REMARK_MAX];
@@ -29,11 +40,9 @@ static void write_begin(const struct result *result, FILE *out)
 	      out);
 	fputs(page_style, out);
 	fputs("</style>\n</head>\n<body>\n<h1>How long does it take to start?</h1>\n", out);
-	if (remark_interrupted(result, text, sizeof(text))[0]) {
-		fputs("<p class=\"alert\">", out);
-		escape_html(out, text);
-		fputs("</p>\n", out);
-	}
+	if (remark_interrupted(result, text, sizeof(text))[0])
+		write_alert("", text, out);
+	remarks_left_out(result, write_alert, out);
 	fputs("<p>", out);
 	escape_html(out, remark_run(result, text, sizeof(text)));
 	fputs("<br/>", out);
@@ -115,6 +124,8 @@ static int write_grids(const struct result *result, const struct summary *summar
 			return r;
 		if (grid.n_columns > 1)
 			write_grid(&grid, out);
+		if (kind == GRID_TOTALS)
+			remarks_left_out(result, write_alert, out);
 	}
 	return 0;
 }

@@ -77,6 +77,13 @@ static void print_remark(const char *subject, const char *text, void *arg)
 	print_line(terminal, DIM, line);
 }
 
+/* Under the figures, where the row is missed. */
+static void print_left_out(const char *subject, const char *text, void *arg)
+{
+	(void)subject;
+	print_line(arg, BOLD, text);
+}
+
 /* Characters of a table without its first column. */
 static size_t width_beside_labels(const struct grid *grid)
 {
@@ -230,6 +237,8 @@ int table_startup(const struct result *result, const struct summary *summary, FI
 
 		if (r == 0 && grid.n_columns > 1)
 			r = print_grid(&terminal, &grid, err);
+		if (r == 0 && kind == GRID_TOTALS)
+			remarks_left_out(result, print_left_out, &terminal);
 		if (r < 0)
 			return r;
 	}

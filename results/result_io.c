@@ -106,6 +106,10 @@ static void write_document(struct writer *writer, const struct result *result, c
 	for (size_t i = 0; i < result->n_drivers; i++)
 		write_value(writer, 2, NULL, result_json_driver(&result->drivers[i]));
 	write_close(writer, 1, ']');
+	write_open(writer, 1, "left_out", '[');
+	for (size_t i = 0; i < result->n_left_out; i++)
+		write_value(writer, 2, NULL, result_json_left_out(&result->left_out[i]));
+	write_close(writer, 1, ']');
 	write_open(writer, 1, "blocks", '[');
 	for (size_t i = 0; i < result->n_blocks; i++)
 		write_value(writer, 2, NULL, result_json_block(&result->blocks[i]));

@@ -50,6 +50,9 @@ static const struct json_field environment_fields[] = {
 	{0},
 };
 
+#define LEFT_OUT(field, kind) JSON_FIELD(struct left_out, field, kind)
+static const struct json_field left_out_fields[] = {LEFT_OUT(label, TEXT), LEFT_OUT(reason, TEXT), {0}};
+
 #define DISTURBANCE(field, kind) JSON_FIELD(struct disturbance, field, kind)
 static const struct json_field disturbance_fields[] = {
 	DISTURBANCE(steal_ns, INT64_OR_NULL),        DISTURBANCE(procs_running, INT64_OR_NULL),
@@ -346,6 +349,23 @@ int result_json_read_driver(const struct json_node *node, struct result_driver *
 		r = read_notes(node, info, err);
 	if (r == 0)
 		*ret = driver;
+	return r;
+}
+
+json_t *result_json_left_out(const struct left_out *left_out)
+{
+	return from_fields(left_out_fields, left_out);
+}
+
+int result_json_read_left_out(const struct json_node *node, struct left_out *ret, struct error *err)
+{
+	struct left_out left_out = {0};
+	int r = read_name(node, "label", left_out.label, sizeof(left_out.label), err);
+
+	if (r == 0)
+		r = json_read_fields(node, left_out_fields, &left_out, err);
+	if (r == 0)
+		*ret = left_out;
 	return r;
 }
 

@@ -9,12 +9,14 @@
 json_t *result_json_plan(const struct run_plan *plan);
 json_t *result_json_environment(const struct environment *environment);
 json_t *result_json_driver(const struct result_driver *driver);
+json_t *result_json_left_out(const struct left_out *left_out);
 json_t *result_json_block(const struct block *block);
 json_t *result_json_sample(const struct sample *sample);
 
 int result_json_read_plan(const struct json_node *node, struct run_plan *ret, struct error *err);
 int result_json_read_environment(const struct json_node *node, struct environment *ret, struct error *err);
 int result_json_read_driver(const struct json_node *node, struct result_driver *ret, struct error *err);
+int result_json_read_left_out(const struct json_node *node, struct left_out *ret, struct error *err);
 int result_json_read_block(const struct json_node *node, struct block *ret, struct error *err);
 /* Indexes of driver and block are not checked: what they count may come later. */
 int result_json_read_sample(const struct json_node *node, struct sample *ret, struct error *err);

@@ -120,6 +120,19 @@ static int read_driver(const struct json_node *node, struct parser *parser, stru
 	return 0;
 }
 
+static int read_left_out(const struct json_node *node, struct parser *parser, struct error *err)
+{
+	struct result *result = &parser->result;
+	int r;
+
+	if (result->n_left_out == RESULT_LEFT_OUT_MAX)
+		return json_node_fail(node, err, "more than %d drivers left out", RESULT_LEFT_OUT_MAX);
+	r = result_json_read_left_out(node, &result->left_out[result->n_left_out], err);
+	if (r == 0)
+		result->n_left_out++;
+	return r;
+}
+
 static int read_block(const struct json_node *node, struct parser *parser, struct error *err)
 {
 	struct block block;
@@ -140,7 +153,7 @@ enum { IN_RESULT = 1, IN_JOURNAL = 2 };
 
 static const struct member {
 	const char *key;
-	unsigned required; /* where it must be */
+	unsigned required; /* where it must be; 0: absent means empty */
 	int (*read)(const struct json_node *node, struct parser *parser, struct error *err);
 	bool list; /* read() takes each element, else the whole */
 } members[] = {
@@ -154,6 +167,7 @@ static const struct member {
 	{"plan", IN_RESULT | IN_JOURNAL, read_plan, false},
 	{"environment", IN_RESULT | IN_JOURNAL, read_environment, false},
 	{"drivers", IN_RESULT | IN_JOURNAL, read_driver, true},
+	{"left_out", 0, read_left_out, true},
 	{"blocks", IN_RESULT, read_block, true},
 	{"samples", IN_RESULT, read_sample, true},
 };

@@ -49,7 +49,7 @@ static int write_line(struct sample_journal *journal, json_t *value, struct erro
 static json_t *header_json(const struct result *header)
 {
 	struct json_make make = json_make_begin();
-	json_t *drivers = json_array();
+	json_t *drivers = json_array(), *left_out = json_array();
 
 	json_make_set(&make, "journal_version", json_integer(RESULT_JOURNAL_VERSION));
 	json_make_set(&make, "schema_version", json_integer(RESULT_SCHEMA_VERSION));
@@ -61,6 +61,9 @@ static json_t *header_json(const struct result *header)
 	for (size_t i = 0; i < header->n_drivers; i++)
 		make.failed |= json_array_append_new(drivers, result_json_driver(&header->drivers[i])) < 0;
 	json_make_set(&make, "drivers", drivers);
+	for (size_t i = 0; i < header->n_left_out; i++)
+		make.failed |= json_array_append_new(left_out, result_json_left_out(&header->left_out[i])) < 0;
+	json_make_set(&make, "left_out", left_out);
 	return json_make_end(&make);
 }
 

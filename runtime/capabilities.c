@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* The one table. Left out on purpose: MKNOD and SYS_* (devices and the kernel), NET_RAW and NET_ADMIN (forged packets), SETPCAP and SETFCAP
  * (ways back to more), SYS_CHROOT (a second root under the same mounts). */
@@ -17,6 +19,16 @@ uint64_t capabilities_default(void)
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		set |= UINT64_C(1) << kept[i];
 	return set;
+}
+
+uint64_t capabilities_held(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 0;
+	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
 int capabilities_last(void)

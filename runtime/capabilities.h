@@ -8,6 +8,9 @@
  * container's own files and processes. */
 uint64_t capabilities_default(void);
 
+/* What this process may use: its effective set. */
+uint64_t capabilities_held(void);
+
 /* Highest capability that the running kernel knows. */
 int capabilities_last(void);
 

@@ -5,12 +5,12 @@
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,12 +103,19 @@ int cgroup_detect(const char *root, struct cgroup_layout *ret, struct error *err
 	return 0;
 }
 
-const char *cgroup_run_name(const char *label, char *ret, size_t size)
+const char *cgroup_run_name(const char *run_dir, char *ret, size_t size)
 {
-	snprintf(ret, size, "bench-%d-%.40s", (int)getpid(), label);
-	for (char *at = ret; *at; at++)
-		if (!isalnum((unsigned char)*at) && *at != '-')
-			*at = '_';
+	const char *last = strrchr(run_dir, '/'), *id = last ? memrchr(run_dir, '/', (size_t)(last - run_dir)) : NULL;
+	uint64_t number;
+
+	if (id && last - id == 9 && strspn(id + 1, "0123456789abcdef") == 8 && last[1] == 'w' && last[2] && strlen(last + 2) <= 9 &&
+	    strspn(last + 2, "0123456789") == strlen(last + 2)) {
+		snprintf(ret, size, "bench-%.8s-%s", id + 1, last + 1);
+		return ret;
+	}
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number = (uint64_t)clock_now_ns() ^ (uint64_t)getpid() << 40; /* the first moments of a boot */
+	snprintf(ret, size, "bench-%016llx", (unsigned long long)number);
 	return ret;
 }
 
@@ -243,21 +250,67 @@ int cgroup_tree_open(struct cgroup_tree *tree, struct journal *journal, struct e
 {
 	int rc = 0;
 
-	if (tree->made)
+	if (tree->opened)
 		return 0;
-	tree->made = true; /* a half-made tree is closed like a whole one */
 	for (size_t i = 0; i < tree->n_dirs && rc == 0; i++) {
-		rc = journal_add(journal, JOURNAL_CGROUP, tree->dirs[i], err);
-		/* An empty group of this name is left over from a process that had our number before us. */
-		if (rc == 0 && mkdir(tree->dirs[i], 0755) < 0 &&
-		    (errno != EEXIST || rmdir(tree->dirs[i]) < 0 || mkdir(tree->dirs[i], 0755) < 0))
+		/* Looked for first: what is named in the journal will be killed and removed, and that must not be a group of others. */
+		if (path_exists(tree->dirs[i]))
+			rc = error_set(err, EEXIST, "make cgroup %s: it exists already and is not ours", tree->dirs[i]);
+		if (rc == 0)
+			rc = journal_add(journal, JOURNAL_CGROUP, tree->dirs[i], err);
+		if (rc == 0 && mkdir(tree->dirs[i], 0755) < 0)
 			rc = error_errno(err, "make cgroup %s", tree->dirs[i]);
+		if (rc == 0)
+			tree->n_made++;
 	}
 	if (rc == 0)
 		rc = tree->ops->open_tree(tree, err);
 	if (rc < 0)
 		cgroup_tree_close(tree, NULL);
+	tree->opened = rc == 0;
 	return rc;
+}
+
+static int try_one(const struct cgroup_tree *tree, const struct cgroup_limits *limits, struct error *err)
+{
+	int fds[CGROUP_CONTROLLER_COUNT];
+	struct cgroup group = {0};
+	int rc = cgroup_create(tree, "trial", limits, &group, err);
+	int n = rc < 0 ? rc : tree->ops->open_join(&group, fds, err);
+
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	rc = cgroup_remove(tree, &group, n < 0 ? NULL : err);
+	return n < 0 ? n : rc;
+}
+
+int cgroup_tree_try(struct cgroup_tree *tree, const struct cgroup_limits *limits, struct error *err)
+{
+	const struct cgroup_limits alone[CGROUP_CONTROLLER_COUNT] = {
+		[CGROUP_CPU] = {.cpu_percent = limits->cpu_percent, .cpu_weight = limits->cpu_weight},
+		[CGROUP_MEMORY] = {.memory_bytes = limits->memory_bytes},
+		[CGROUP_PIDS] = {.pids_max = limits->pids_max},
+	};
+	int lost = 0, rc = try_one(tree, &(struct cgroup_limits){0}, err);
+
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
+		if (tree->dir_of[i] >= 0 && try_one(tree, &alone[i], err) < 0) {
+			tree->dir_of[i] = -1;
+			lost++;
+		}
+	return lost;
+}
+
+void cgroup_tree_abandon(struct cgroup_tree *tree)
+{
+	cgroup_tree_close(tree, NULL);
+	tree->ops = &cgroup_null_ops;
+	tree->n_dirs = 0;
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
+		tree->dir_of[i] = -1;
+	tree->opened = true;
 }
 
 static int remove_dir(const struct cgroup_ops *ops, const char *dir, struct error *err)
@@ -278,10 +331,10 @@ int cgroup_tree_close(struct cgroup_tree *tree, struct error *err)
 {
 	int rc = 0;
 
-	for (size_t i = tree->made ? tree->n_dirs : 0; i-- > 0;)
-		if (rmdir(tree->dirs[i]) < 0 && errno != ENOENT)
-			rc = error_errno(err, "remove cgroup %s", tree->dirs[i]);
-	tree->made = false;
+	for (; tree->n_made > 0; tree->n_made--)
+		if (rmdir(tree->dirs[tree->n_made - 1]) < 0 && errno != ENOENT)
+			rc = error_errno(err, "remove cgroup %s", tree->dirs[tree->n_made - 1]);
+	tree->opened = false;
 	return rc;
 }
 

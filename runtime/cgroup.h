@@ -41,8 +41,9 @@ struct cgroup_limits {
 	int pids_max;
 };
 
-/* "bench-<our pid>-<label>", with other characters than letters, digits, '-' and '_' replaced: a folder that no other run shares. Returns `ret`. */
-const char *cgroup_run_name(const char *label, char *ret, size_t size);
+/* A folder that no other run shares, whatever pid namespace or boot it is of. "…/<8 hexadecimal digits>/w<N>", the private folder of a worker,
+ * gives "bench-<digits>-w<N>"; any other text a random name. Returns `ret`. */
+const char *cgroup_run_name(const char *run_dir, char *ret, size_t size);
 
 struct cgroup_ops;
 
@@ -53,7 +54,8 @@ struct cgroup_tree {
 	char dirs[CGROUP_CONTROLLER_COUNT][CGROUP_PATH_MAX];
 	size_t n_dirs;
 	int dir_of[CGROUP_CONTROLLER_COUNT]; /* index into dirs, -1: this controller is missing */
-	bool made;
+	bool opened;
+	size_t n_made;    /* of dirs, by this process */
 	char note[256];   /* what is missing and why, or empty */
 	char remedy[256]; /* what mends that */
 };
@@ -77,7 +79,7 @@ struct cgroup_ops {
 	 * Returns the number of descriptors. */
 	int (*open_join)(const struct cgroup *group, int ret_fds[CGROUP_CONTROLLER_COUNT], struct error *err);
 
-	/* Signals every process of a folder and waits until it is empty or deadline_ns (CLOCK_MONOTONIC) has passed. */
+	/* Signals the processes of a folder and waits for their end, or until deadline_ns (CLOCK_MONOTONIC). Called until it is gone. */
 	void (*empty)(const char *dir, int64_t deadline_ns);
 
 	bool join_at_clone; /* the descriptor goes to clone3 */
@@ -89,10 +91,17 @@ extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops, cgroup_null_ops;
 int cgroup_tree_plan(const char *root, const struct cgroup_layout *layout, const char *name, bool wanted, struct cgroup_tree *ret,
 		     struct error *err);
 
-/* Makes the folders, naming each in the journal first. -EEXIST: a group of that name has processes in it. */
+/* Makes the folders, naming each in the journal first. -EEXIST: somebody else has a group of that name; it is not touched. */
 int cgroup_tree_open(struct cgroup_tree *tree, struct journal *journal, struct error *err);
 
-/* Removes them. Groups of containers must be gone; idempotent. */
+/* Makes and removes a container's group: bare (a failure is returned), then with each limit alone. A controller whose limit cannot be set
+ * counts as missing from then on. Returns how many were lost by that; `err` says the last reason. */
+int cgroup_tree_try(struct cgroup_tree *tree, const struct cgroup_limits *limits, struct error *err);
+
+/* Turns a tree that could not be made into the null object. */
+void cgroup_tree_abandon(struct cgroup_tree *tree);
+
+/* Removes those that were made here. Groups of containers must be gone; idempotent. */
 int cgroup_tree_close(struct cgroup_tree *tree, struct error *err);
 
 /* Makes one container's group with its limits. On failure nothing stays. The journal names it through its parent, which is undone whole. */
@@ -104,3 +113,8 @@ int cgroup_remove(const struct cgroup_tree *tree, struct cgroup *group, struct e
 
 /* Folder whose counters tell the memory of the group (v1: memory, v2: unified), or NULL. */
 const char *cgroup_memory_dir(const struct cgroup_tree *tree, const struct cgroup *group);
+
+/* ---- inside: cgroup_kill.c ---- */
+
+/* Kills the processes that are members of a folder, one by one, and waits for them. Returns how many it found. */
+size_t cgroup_kill_members(const char *dir, int64_t deadline_ns);

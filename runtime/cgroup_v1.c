@@ -6,16 +6,12 @@
 #include "cgroup.h"
 
 #include <base/files.h>
-#include <bench/cleanup.h>
-#include <bench/timeline.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { QUOTA_PERIOD_US = 100000 };
@@ -29,9 +25,36 @@ static int write_number(const char *dir, const char *file, int64_t value, struct
 	return rc < 0 ? rc : file_write_kernel(path, text, err);
 }
 
+static int copy_from_parent(const char *dir, const char *file, struct error *err)
+{
+	char path[PATH_MAX], text[1024];
+	int rc = path_format(path, sizeof(path), err, "%s/../%s", dir, file);
+
+	if (rc == 0 && file_read("", path, text, sizeof(text), err) < 0)
+		return err ? -err->code : -EIO;
+	if (rc == 0)
+		rc = path_format(path, sizeof(path), err, "%s/%s", dir, file);
+	return rc < 0 ? rc : file_write_kernel(path, text, err);
+}
+
+/* Every controller of a hierarchy is on in every folder. Where cpuset is among them, a new folder has no CPU and no memory node, and nobody can
+ * join it: ours gets its parent's, and hands them on to those of the containers. */
 static int v1_open_tree(struct cgroup_tree *tree, struct error *err)
 {
-	return 0; /* every controller of a hierarchy is on in every folder */
+	char path[PATH_MAX];
+	int rc = 0;
+
+	for (size_t i = 0; i < tree->n_dirs && rc == 0; i++) {
+		rc = path_format(path, sizeof(path), err, "%s/cpuset.mems", tree->dirs[i]);
+		if (rc < 0 || access(path, F_OK) < 0)
+			continue;
+		rc = copy_from_parent(tree->dirs[i], "cpuset.cpus", err);
+		if (rc == 0)
+			rc = copy_from_parent(tree->dirs[i], "cpuset.mems", err);
+		if (rc == 0)
+			rc = write_number(tree->dirs[i], "cgroup.clone_children", 1, err);
+	}
+	return rc;
 }
 
 static int limit_cpu(const char *dir, const struct cgroup_limits *limits, struct error *err)
@@ -96,35 +119,15 @@ static int v1_open_join(const struct cgroup *group, int ret_fds[CGROUP_CONTROLLE
 	return n;
 }
 
-/* Kills one process and waits for its end: the pid may have been reused since it was read, so its membership is what counts. */
-static void kill_and_wait(pid_t pid, int64_t deadline_ns)
-{
-	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
-
-	if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0)
-		return;
-	poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, left_ms > 0 ? (int)left_ms : 0);
-}
-
 static void v1_empty(const char *dir, int64_t deadline_ns)
 {
-	char path[PATH_MAX], line[32];
-	int found = 0;
+	char path[PATH_MAX];
 
-	if (path_format(path, sizeof(path), NULL, "%s/cgroup.procs", dir) < 0)
-		return;
-	_cleanup_fclose_ FILE *procs = fopen(path, "re");
-	while (procs && fgets(line, sizeof(line), procs) && clock_now_ns() < deadline_ns) {
-		pid_t pid = (pid_t)strtol(line, NULL, 10);
-
-		if (pid <= 1)
-			continue;
-		found++;
-		kill_and_wait(pid, deadline_ns);
-	}
+	/* Where the folder counts processes, nobody in it forks from now on. */
+	if (path_format(path, sizeof(path), NULL, "%s/pids.max", dir) == 0 && access(path, F_OK) == 0)
+		file_write_kernel(path, "0", NULL);
 	/* Nobody left, yet busy: the last exit is a moment from done, and version 1 has no event to wait for. */
-	if (!found)
+	if (cgroup_kill_members(dir, deadline_ns) == 0)
 		poll(NULL, 0, 1);
 }
 

@@ -92,7 +92,13 @@ static void v2_empty(const char *dir, int64_t deadline_ns)
 {
 	char path[PATH_MAX], text[128];
 
-	if (write_text(dir, "cgroup.kill", "1", NULL) < 0 || path_format(path, sizeof(path), NULL, "%s/cgroup.events", dir) < 0)
+	/* Before Linux 5.14 there is no such file. Frozen members can be killed, and do not fork meanwhile. */
+	if (write_text(dir, "cgroup.kill", "1", NULL) < 0) {
+		write_text(dir, "cgroup.freeze", "1", NULL);
+		if (cgroup_kill_members(dir, deadline_ns) > 0)
+			return; /* asked again while there are any */
+	}
+	if (path_format(path, sizeof(path), NULL, "%s/cgroup.events", dir) < 0)
 		return;
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	while (fd >= 0) {

@@ -1,18 +1,21 @@
 /* Steps that build the container's root. Mounts are objects behind descriptors, and a target is opened inside the new root by openat2 (no way
  * out by a symbolic or magic link), never named by a string that the image could redirect. */
 #include "plan.h"
+#include "steps.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Defined by both <sys/mount.h> and <linux/mount.h>, which exclude each other in some libcs. */
+#define BIND    4096        /* MS_BIND */
 #define DETACH  2           /* MNT_DETACH */
 #define RECURSE 16384       /* MS_REC */
 #define PRIVATE (1ul << 18) /* MS_PRIVATE */
@@ -30,28 +33,32 @@ static int open_in_root(int root_fd, const char *path, uint64_t flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int set_attributes(int mount_fd, uint64_t set, unsigned flags)
+static int change_attributes(int mount_fd, uint64_t set, uint64_t clear, unsigned flags)
 {
-	struct mount_attr attr = {.attr_set = set};
+	struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
 
 	return done(syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)));
 }
 
-/* Hangs a mount into the new root. Consumes mount_fd. */
-static int attach(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
+/* Hangs a mount into the new root. */
+static int hang(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
 {
-	int target_fd, rc;
+	int target_fd = open_in_root(child->root_fd, target, open_flags), rc;
 
-	if (mount_fd < 0)
-		return -errno;
-	target_fd = open_in_root(child->root_fd, target, open_flags);
-	if (target_fd < 0) {
-		close(mount_fd);
+	if (target_fd < 0)
 		return target_fd;
-	}
 	rc = done(syscall(SYS_move_mount, mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
 	close(target_fd);
-	close(mount_fd);
+	return rc;
+}
+
+/* The same, and closes mount_fd; one that is not valid is the error of the call that should have opened it. */
+static int attach(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
+{
+	int rc = mount_fd < 0 ? -errno : hang(child, mount_fd, target, open_flags);
+
+	if (mount_fd >= 0)
+		close(mount_fd);
 	return rc;
 }
 
@@ -94,23 +101,72 @@ int step_private_mounts(struct child *child, const struct step *step)
 	return done(syscall(SYS_mount, NULL, "/", NULL, RECURSE | PRIVATE, NULL));
 }
 
-/* arg: the root folder. Its clone is read-only from the moment it can be reached. */
-int step_root(struct child *child, const struct step *step)
+/* Root_fd becomes the root, read-only from the moment it can be reached. */
+static int place_root(struct child *child, uint64_t set, uint64_t clear)
 {
-	int rc;
+	int rc = change_attributes(child->root_fd, set, clear, 0);
 
-	child->root_fd = clone_tree(AT_FDCWD, step->arg, 0);
-	if (child->root_fd < 0)
-		return -errno;
-	rc = set_attributes(child->root_fd, step->number, 0);
 	if (rc == 0)
-		rc = done(syscall(SYS_move_mount, child->root_fd, "", AT_FDCWD, step->arg, MOVE_MOUNT_F_EMPTY_PATH));
+		rc = done(syscall(SYS_move_mount, child->root_fd, "", AT_FDCWD, child->plan->rootfs, MOVE_MOUNT_F_EMPTY_PATH));
 	if (rc == 0) {
 		/* Remembered before /proc covers it: an empty folder of the read-only root, to mask others with. */
 		child->empty_fd = open_in_root(child->root_fd, "proc", O_DIRECTORY);
 		rc = child->empty_fd < 0 ? child->empty_fd : 0;
 	}
 	return rc;
+}
+
+/* arg: the root folder. */
+int step_root(struct child *child, const struct step *step)
+{
+	child->root_fd = clone_tree(AT_FDCWD, step->arg, 0);
+	if (child->root_fd < 0)
+		return -errno;
+	/* The file system may be mounted noexec; that goes for our clone of it alone. */
+	return place_root(child, step->number, child->plan->clears_noexec ? MOUNT_ATTR_NOEXEC : 0);
+}
+
+/* Copies the root folder's file of that name into the new root. */
+static int copy_program(const struct child *child, const char *name)
+{
+	int dir = open(child->plan->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC), from = -1, to = -1, rc;
+	ssize_t put;
+
+	if (dir >= 0)
+		from = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (from >= 0)
+		to = openat(child->root_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	if (to < 0)
+		rc = -errno;
+	else
+		do {
+			put = sendfile(to, from, NULL, 1 << 30);
+			rc = put < 0 ? -errno : 0;
+		} while (put > 0);
+	if (dir >= 0)
+		close(dir);
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	return rc;
+}
+
+/* arg: "/NAME", copied from the root folder into a tmpfs that is the root instead; empty: nothing is copied. */
+int step_root_copy(struct child *child, const struct step *step)
+{
+	static const char *const folders[] = {"proc", "sys", "dev", "tmp", "run"};
+	int rc = 0;
+
+	child->root_fd = new_filesystem("tmpfs", "mode=0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (child->root_fd < 0)
+		return -errno;
+	umask(0);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && rc == 0; i++)
+		rc = done(mkdirat(child->root_fd, folders[i], 0755));
+	if (rc == 0 && step->arg[0])
+		rc = copy_program(child, step->arg + 1);
+	return rc < 0 ? rc : place_root(child, step->number, 0);
 }
 
 /* One tmpfs for all that is writable: its folders are bound to where they belong, and its top disappears under its own folder tmp. */
@@ -138,28 +194,36 @@ int step_tmpfs(struct child *child, const struct step *step)
 int step_tmpfs_bind(struct child *child, const struct step *step)
 {
 	int fd = clone_tree(child->tmpfs_fd, step->arg, 0);
-	int rc = fd < 0 ? -errno : set_attributes(fd, step->number, 0);
+	int rc = fd < 0 ? -errno : change_attributes(fd, step->number, 0, 0);
 
 	return rc < 0 ? rc : attach(child, fd, step->arg, O_DIRECTORY);
 }
 
-/* arg: "dev/NAME", number: the device. */
-int step_device_node(struct child *child, const struct step *step)
-{
-	return done(mknodat(child->tmpfs_fd, step->arg, S_IFCHR | 0666, step->number));
-}
-
-/* arg: "dev/NAME". Without the right to make nodes, the host's own is bound onto an empty file. */
+/* arg: "dev/NAME". The host's own node, bound onto an empty file. Read-only, which for a device is about mode and owner, not about data. */
 int step_device_bind(struct child *child, const struct step *step)
 {
 	char host[64] = "/";
-	int fd = openat(child->tmpfs_fd, step->arg, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+	int fd = openat(child->tmpfs_fd, step->arg, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666), rc;
 
 	if (fd < 0)
 		return -errno;
 	close(fd);
 	strncat(host, step->arg, sizeof(host) - 2);
-	return attach(child, clone_tree(AT_FDCWD, host, 0), step->arg, 0);
+	fd = clone_tree(AT_FDCWD, host, 0);
+	rc = fd < 0 ? -errno : change_attributes(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0);
+	if (rc == 0)
+		return attach(child, fd, step->arg, 0);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* arg: "dev/NAME", number: the device. Root of a user namespace, or of a container around us, may make no nodes: the host's is bound. */
+int step_device_node(struct child *child, const struct step *step)
+{
+	if (mknodat(child->tmpfs_fd, step->arg, S_IFCHR | 0666, step->number) == 0)
+		return 0;
+	return errno == EPERM ? step_device_bind(child, step) : -errno;
 }
 
 int step_device_links(struct child *child, const struct step *step)
@@ -178,32 +242,65 @@ int step_device_links(struct child *child, const struct step *step)
 /* arg: "proc" or "sys": the target; the type follows from it. */
 int step_fresh(struct child *child, const struct step *step)
 {
-	return attach(child, new_filesystem(strcmp(step->arg, "sys") == 0 ? "sysfs" : step->arg, "", step->number), step->arg, O_DIRECTORY);
+	bool sys = strcmp(step->arg, "sys") == 0;
+	int fd = new_filesystem(sys ? "sysfs" : step->arg, "", step->number);
+
+	*(sys ? &child->sys_fd : &child->proc_fd) = fd;
+	return fd < 0 ? -errno : hang(child, fd, step->arg, O_DIRECTORY);
 }
 
-/* arg: a host path, bound with all below it to the same path of the root. */
-int step_bind(struct child *child, const struct step *step)
+/* The host's /proc, bound with all below it. */
+int step_bind_proc(struct child *child, const struct step *step)
 {
-	int fd = clone_tree(AT_FDCWD, step->arg, AT_RECURSIVE);
-	int rc = fd < 0 ? -errno : set_attributes(fd, step->number, AT_RECURSIVE);
+	int rc;
 
-	return rc < 0 ? rc : attach(child, fd, step->arg + 1, O_DIRECTORY);
+	child->proc_fd = clone_tree(AT_FDCWD, step->arg, AT_RECURSIVE);
+	rc = child->proc_fd < 0 ? -errno : change_attributes(child->proc_fd, step->number, 0, AT_RECURSIVE);
+	return rc < 0 ? rc : hang(child, child->proc_fd, step->arg + 1, O_DIRECTORY);
 }
 
+/* Covers "proc/…" or "sys/…" with a clone of what fd is. The name is looked up from the top of a file system that we mounted: nothing of it
+ * is the image's, so three calls are enough. */
+static int cover(const struct child *child, int fd, const char *path)
+{
+	int clone = clone_tree(fd, "", AT_EMPTY_PATH), rc;
+
+	if (clone < 0)
+		return -errno;
+	rc = done(syscall(SYS_move_mount, clone, "", path[0] == 's' ? child->sys_fd : child->proc_fd, strchr(path, '/') + 1,
+			  MOVE_MOUNT_F_EMPTY_PATH));
+	close(clone);
+	return rc;
+}
+
+/* arg: "proc/NAME". The first is covered with the container's /dev/null and the others with the first: one call each, which counts where
+ * there are many. What the kernel no longer has needs no cover. */
 int step_mask_file(struct child *child, const struct step *step)
 {
-	int null_fd = open_in_root(child->root_fd, "dev/null", 0), fd;
+	const char *name = strchr(step->arg, '/') + 1;
+	int null_fd, rc;
 
+	if (child->covered) {
+		rc = done(syscall(SYS_mount, child->covered, name, NULL, BIND, NULL));
+		return rc == -ENOENT ? 0 : rc;
+	}
+	null_fd = open_in_root(child->root_fd, "dev/null", 0);
 	if (null_fd < 0)
 		return null_fd;
-	fd = clone_tree(null_fd, "", AT_EMPTY_PATH);
+	rc = cover(child, null_fd, step->arg);
 	close(null_fd);
-	return attach(child, fd, step->arg, 0);
+	if (rc == 0)
+		rc = done(fchdir(child->proc_fd));
+	if (rc == 0)
+		child->covered = name;
+	return rc == -ENOENT ? 0 : rc;
 }
 
 int step_mask_dir(struct child *child, const struct step *step)
 {
-	return attach(child, clone_tree(child->empty_fd, "", AT_EMPTY_PATH), step->arg, O_DIRECTORY);
+	int rc = cover(child, child->empty_fd, step->arg);
+
+	return rc == -ENOENT ? 0 : rc;
 }
 
 /* The new root goes on top of the old one, which then is let go of: no folder for the old root is needed. */

@@ -1,5 +1,6 @@
 /* Steps that shape the process itself: ids, cgroup, session, names, limits, descriptors, privileges, exec. */
 #include "plan.h"
+#include "steps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,11 +76,14 @@ int step_session(struct child *child, const struct step *step)
 	return done(setsid());
 }
 
+/* number: 1 where the seccomp list denies all calls on keys: then a keyring that cannot be had (a filter around us, a quota) is no loss. */
 int step_keyring(struct child *child, const struct step *step)
 {
 	long rc = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 
-	return rc < 0 && errno == ENOSYS ? 0 : done(rc); /* a kernel without keyrings has none to protect */
+	if (rc < 0 && (errno == ENOSYS || (step->number && (errno == EPERM || errno == EDQUOT))))
+		return 0; /* ENOSYS: a kernel without keyrings has none to protect */
+	return done(rc);
 }
 
 int step_hostname(struct child *child, const struct step *step)
@@ -158,7 +162,8 @@ int step_capabilities(struct child *child, const struct step *step)
 	for (int cap = 0; cap <= plan->last_capability; cap++) {
 		if (kept & (UINT64_C(1) << cap))
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		/* EPERM: without SETPCAP the bounding set stays. It gives nothing back: no-new-privileges is set by now. */
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
 			return -errno;
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)

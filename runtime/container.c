@@ -12,7 +12,27 @@
 
 int container_plan_open(struct container_plan *plan, struct error *err)
 {
-	return cgroup_tree_open(&plan->tree, plan->journal, err);
+	struct error found = {0};
+	int rc;
+
+	if (plan->tree.opened)
+		return 0;
+	rc = cgroup_tree_open(&plan->tree, plan->journal, &found);
+	if (rc == 0)
+		rc = cgroup_tree_try(&plan->tree, &plan->limits, &found);
+	if (rc == 0)
+		return 0;
+	if (plan->cgroup_required || rc == -EEXIST) {
+		cgroup_tree_close(&plan->tree, NULL);
+		if (err)
+			*err = found;
+		return error_hint(err, "go without limits: cgroup=auto or cgroup=off"), -found.code;
+	}
+	if (rc < 0)
+		cgroup_tree_abandon(&plan->tree);
+	plan_note(plan, "no cgroup limit%s: %s", rc < 0 ? "s" : " for a controller", found.message);
+	plan_tell_cgroup(plan);
+	return 0;
 }
 
 /* Everything that could be known only now: id, descriptors, an empty trace. */
@@ -20,8 +40,9 @@ static int prepare_child(struct container_plan *plan, const char *id, const int 
 {
 	struct child *child = &plan->child;
 
-	*child = (struct child){.plan = plan, .id = id, .root_fd = -1, .empty_fd = -1, .tmpfs_fd = -1};
-	memcpy(child->stdio, stdio, sizeof(child->stdio));
+	*child = plan_child(plan, id);
+	for (int i = 0; i < 3; i++)
+		child->stdio[i] = stdio[i] >= 0 ? stdio[i] : plan->nothing_fd;
 	int n = plan->tree.ops->open_join(group, child->cgroup_fds, err);
 	if (n < 0)
 		return n;
@@ -86,6 +107,7 @@ void container_plan_free(struct container_plan *plan)
 	if (!plan || plan->child_lost)
 		return;
 	cgroup_tree_close(&plan->tree, NULL);
+	cleanup_close(&plan->nothing_fd);
 	if (plan->stack)
 		munmap(plan->stack, (size_t)sysconf(_SC_PAGESIZE) + CHILD_STACK_BYTES);
 	for (size_t i = 0; i < plan->n_texts; i++)

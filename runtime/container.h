@@ -32,17 +32,21 @@ enum container_namespace {
 
 enum container_choice { CONTAINER_AUTO, CONTAINER_ON, CONTAINER_OFF };
 
+/* The child is in its cgroup before its exec, but in its parent's memory: a limit that the start itself breaks would end both. */
+enum { CONTAINER_MEMORY_MIN = 4 << 20, CONTAINER_STEPS_MAX = 64 };
+
 struct container_options {
 	const char *rootfs;           /* absolute path of the root folder; becomes "/", read-only */
+	bool root_is_program;         /* the root holds nothing but argv[0] ("/NAME"): a copy of it may take its place */
 	const char *const *argv;      /* argv[0]: absolute path inside the root; NULL-terminated */
 	const char *const *envp;      /* NULL: PATH alone */
 	const char *hostname;         /* NULL: the id of the container */
 	unsigned namespaces;          /* those the container gets for itself */
-	enum container_choice userns; /* auto: where the caller is not root */
+	enum container_choice userns; /* auto: where the caller is not root, or a root without CAP_SYS_ADMIN */
 	enum container_choice cgroup; /* auto: where permitted, else a note; on: else an error */
 	bool seccomp_off;
 	struct cgroup_limits limits;
-	const char *cgroup_name; /* name of the group that holds this plan's containers, unique on the host */
+	const char *cgroup_name; /* name of the group that holds this plan's containers, unique on the host (cgroup_run_name()) */
 	const char *cpuset;      /* CPUs in list format; NULL or empty: not bound */
 	uid_t uid;               /* host ids of the caller, who becomes root inside a user namespace */
 	gid_t gid;
@@ -59,16 +63,13 @@ int container_options_set(struct container_options *options, const char *key, co
 
 /* What the plan decided, in words for a result. */
 struct container_facts {
-	bool rootless;
+	bool rootless; /* no privilege on the host */
 	char namespaces[96];
 	char cgroup[160]; /* mode and controllers that are used, or "none" */
-	char limits[160];
-	char capabilities[256];
-	char seccomp[96];
+	char limits[160], capabilities[256], seccomp[96];
 	char notes[6][256]; /* what is not limited or not isolated, and why */
 	size_t n_notes;
 };
-enum { CONTAINER_STEPS_MAX = 64 };
 
 /* Written by the child into shared memory, read by the parent. CLOCK_MONOTONIC. */
 struct container_trace {
@@ -87,7 +88,6 @@ struct container {
 	struct cgroup cgroup;
 	struct container_trace trace;
 };
-
 #define CONTAINER_NONE ((struct container){.pidfd = -1})
 
 int container_prepare(const struct container_options *options, struct container_plan **ret, struct error *err);
@@ -95,7 +95,7 @@ int container_prepare(const struct container_options *options, struct container_
 /* One line a step, with what the parent does first. The same options give the same text. */
 void container_plan_print(const struct container_plan *plan, FILE *out);
 
-/* Makes the group that holds this plan's containers. container_start() does it when it was not done before. */
+/* Makes the group of this plan's containers and tries the limits, if container_start() did not. cgroup=auto: a failure becomes a note. */
 int container_plan_open(struct container_plan *plan, struct error *err);
 
 const struct container_facts *container_plan_facts(const struct container_plan *plan);
@@ -105,8 +105,8 @@ const char *container_plan_step_name(const struct container_plan *plan, size_t s
 /* When the sandbox was ready: all steps done but the exec. */
 int64_t container_sandbox_ns(const struct container_plan *plan, const struct container_trace *trace);
 
-/* Starts a container; returns when its program runs (the exec has happened). stdio are the caller's descriptors for 0, 1 and 2; they stay
- * the caller's. `timeout_ms` > 0 shortens the plan's. A failure names the step and leaves nothing. */
+/* Starts a container; returns when its program runs (the exec has happened). stdio are the caller's descriptors for 0, 1 and 2, and stay the
+ * caller's; -1 is an empty file that takes nothing. `timeout_ms` > 0 shortens the plan's. A failure names the step and leaves nothing. */
 int container_start(struct container_plan *plan, const char *id, const int stdio[3], int timeout_ms, struct container *ret,
 		    struct error *err);
 

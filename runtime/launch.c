@@ -4,6 +4,7 @@
  * would, but this wait has an end: a child that hangs in a mount is killed. Between the clone and the end of the wait nothing of ours runs but the
  * futex call, so the child may use our thread's errno. */
 #include "plan.h"
+#include "steps.h"
 
 #include <bench/timeline.h>
 
@@ -32,8 +33,23 @@ static bool wait_gone(struct child *child, int64_t deadline_ns)
 	return true;
 }
 
-static int clone_error(const struct container_plan *plan, int code, struct error *err)
+/* Being born in a cgroup has errors of its own. */
+static int born_error(const struct container_plan *plan, int code, struct error *err)
 {
+	error_set(err, code, "start in cgroup %s/%s: %s", plan->tree.dirs[0], plan->child.id, strerror(code));
+	if (code == EACCES)
+		return error_hint(err,
+				  "both this group and ours must lie in a part that is delegated to us: start bench by systemd-run --user "
+				  "--scope -p Delegate=yes, or go with cgroup=off");
+	return error_hint(err, "%s",
+			  code == EBUSY ? "a group that has controllers for groups below it takes no processes"
+					: "a group of threads takes no processes: use another part of the tree, or cgroup=off");
+}
+
+static int clone_error(const struct container_plan *plan, bool born, int code, struct error *err)
+{
+	if (born && (code == EACCES || code == EBUSY || code == EOPNOTSUPP))
+		return born_error(plan, code, err);
 	error_set(err, code, "create namespaces (%s): %s", plan->facts.namespaces, strerror(code));
 	if (code == ENOSPC)
 		return error_hint(err, "raise the limits in /proc/sys/user/max_*_namespaces");
@@ -64,7 +80,12 @@ static int step_error(const struct container_plan *plan, const struct container_
 		return error_hint(err, "the program is for another architecture, or no program");
 	if (code == EDQUOT && step->apply == step_keyring)
 		return error_hint(err, "raise kernel.keys.maxkeys");
-	if (code == EPERM && plan->clone_flags & CLONE_NEWUSER)
+	if ((step->apply == step_pivot || step->apply == step_private_mounts) && code == EINVAL)
+		return error_hint(
+			err,
+			"the root of this host cannot be left behind (an initramfs, or a chroot): switch_root to a mounted file system "
+			"first, or go with mount=host");
+	if (code == EPERM && (plan->clone_flags & CLONE_NEWUSER || plan->nested))
 		return error_hint(err, "a security module or a masked /proc restricts user namespaces here; run as root");
 	return -code;
 }
@@ -100,7 +121,7 @@ int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, pid_
 	sigprocmask(SIG_SETMASK, &before, NULL);
 
 	if (pid < 0)
-		return clone_error(plan, (int)-pid, err);
+		return clone_error(plan, cgroup_fd >= 0, (int)-pid, err);
 	*ret_pid = (pid_t)pid;
 	*ret_pidfd = pidfd;
 	if (!gone)

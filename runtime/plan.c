@@ -4,23 +4,20 @@
 #include "capabilities.h"
 #include "filter.h"
 #include "rootfs.h"
+#include "steps.h"
 
 #include <base/files.h>
 #include <base/units.h>
 #include <bench/cleanup.h>
 
 #include <errno.h>
-#include <linux/mount.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/syscall.h>
 
 enum { DEFAULT_TIMEOUT_MS = 10000, OPEN_FILES = 1024 };
-
-#define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-#define NO_USE    (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 static const struct {
 	unsigned own;
@@ -32,22 +29,9 @@ static const struct {
 };
 enum { NAMESPACES = sizeof(namespaces) / sizeof(namespaces[0]) };
 
-/* What of the kernel shows through /proc and /sys; those that this host has are masked. The rest of both is read-only. */
-static const char *const masked[] = {
-	"/proc/acpi", "/proc/asound",     "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",           "/proc/sched_debug",
-	"/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
-};
-
-static const struct {
-	const char *path;
-	unsigned minor_number, major_number;
-} devices[] = {{"dev/null", 3, 1}, {"dev/zero", 5, 1}, {"dev/full", 7, 1}, {"dev/random", 8, 1}, {"dev/urandom", 9, 1}, {"dev/tty", 0, 5}};
-
 /* ---- building ---- */
 
-/* A text that the plan owns, or NULL: looked at once, at the end (plan_complete). */
-static const char *text(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static const char *text(struct container_plan *plan, const char *format, ...)
+const char *plan_text(struct container_plan *plan, const char *format, ...)
 {
 	char *made = NULL;
 	va_list ap;
@@ -63,7 +47,7 @@ static const char *text(struct container_plan *plan, const char *format, ...)
 	return made;
 }
 
-static void add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number)
+void plan_add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number)
 {
 	if (plan->n_steps < CONTAINER_STEPS_MAX)
 		plan->steps[plan->n_steps++] = (struct step){.name = name, .apply = apply, .arg = arg, .number = number};
@@ -77,7 +61,7 @@ static int plan_complete(const struct container_plan *plan, struct error *err)
 	return plan->n_steps < CONTAINER_STEPS_MAX ? 0 : error_set(err, E2BIG, "container plan: more than %d steps", CONTAINER_STEPS_MAX);
 }
 
-__attribute__((format(printf, 2, 3))) static void note(struct container_plan *plan, const char *format, ...)
+void plan_note(struct container_plan *plan, const char *format, ...)
 {
 	struct container_facts *facts = &plan->facts;
 	va_list ap;
@@ -115,13 +99,47 @@ static int parse_cpus(const char *list, cpu_set_t *ret, struct error *err)
 	return CPU_COUNT(ret) > 0 ? 0 : error_set(err, EINVAL, "CPU list '%s' names no CPU", list);
 }
 
+/* A root that may make namespaces. One without CAP_SYS_ADMIN (inside a container) is no more than another user. */
+static bool is_root(const struct container_options *options)
+{
+	return options->uid == 0 && (geteuid() != 0 || capabilities_held() & UINT64_C(1) << CAP_SYS_ADMIN);
+}
+
+/* Is our user namespace another than the host's? The host's maps all ids to themselves. */
+static bool is_nested(const char *host_root)
+{
+	char map[256], *save = NULL;
+	static const char *const whole[] = {"0", "0", "4294967295"};
+
+	if (file_read(host_root, "/proc/self/uid_map", map, sizeof(map), NULL) < 0)
+		return false;
+	char *word = strtok_r(map, " \t\n", &save);
+	for (int i = 0; i < 3; i++, word = strtok_r(NULL, " \t\n", &save))
+		if (!word || strcmp(word, whole[i]) != 0)
+			return true;
+	return false;
+}
+
+/* A user namespace may deny setgroups for good; then there is nothing to call, but something to say. */
+static void plan_groups(struct container_plan *plan, const struct container_options *options)
+{
+	char setgroups[16] = "";
+
+	file_read(options->host_root, "/proc/self/setgroups", setgroups, sizeof(setgroups), NULL);
+	if (strcmp(setgroups, "deny") != 0)
+		plan_add(plan, "drop-groups", step_no_groups, "", 0);
+	else if (getgroups(0, NULL) > 0)
+		plan_note(plan, "supplementary groups are kept: the user namespace around us denies setgroups");
+}
+
 static void plan_namespaces(struct container_plan *plan, const struct container_options *options)
 {
 	struct container_facts *facts = &plan->facts;
-	bool user = options->userns == CONTAINER_ON || (options->userns == CONTAINER_AUTO && options->uid != 0);
+	bool user = options->userns == CONTAINER_ON || (options->userns == CONTAINER_AUTO && !is_root(options));
 	size_t used = 0;
 
-	facts->rootless = options->uid != 0;
+	plan->nested = is_nested(options->host_root);
+	facts->rootless = !is_root(options) || plan->nested;
 	for (int i = 0; i < NAMESPACES; i++) {
 		if (!(options->namespaces & namespaces[i].own))
 			continue;
@@ -133,17 +151,24 @@ static void plan_namespaces(struct container_plan *plan, const struct container_
 	if (user) {
 		plan->clone_flags |= CLONE_NEWUSER;
 		snprintf(facts->namespaces + used, sizeof(facts->namespaces) - used, "%suser", used ? " " : "");
-		add(plan, "map-ids", step_map_ids, text(plan, "0 %u 1%c0 %u 1", options->uid, '\0', options->gid), 0);
+		plan_add(plan, "map-ids", step_map_ids, plan_text(plan, "0 %u 1%c0 %u 1", options->uid, '\0', options->gid), 0);
 	} else {
-		add(plan, "drop-groups", step_no_groups, "", 0);
+		plan_groups(plan, options);
 	}
+}
+
+/* Before anything is made: with less the child would be killed at its start, and its parent, whose memory it shares until the exec, with it. */
+static int check_memory(const struct container_plan *plan, struct error *err)
+{
+	if (plan->tree.dir_of[CGROUP_MEMORY] < 0 || plan->limits.memory_bytes <= 0 || plan->limits.memory_bytes >= CONTAINER_MEMORY_MIN)
+		return 0;
+	error_set(err, EINVAL, "memory limit of %lld bytes: a container's start itself needs more", (long long)plan->limits.memory_bytes);
+	return error_hint(err, "give it %d MiB or more, or no limit: cgroup=off", CONTAINER_MEMORY_MIN >> 20);
 }
 
 static int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	struct cgroup_layout layout;
-	size_t used = 0;
-	char *facts = plan->facts.cgroup;
 	int rc = cgroup_detect(options->host_root, &layout, err);
 
 	if (rc == 0)
@@ -156,25 +181,23 @@ static int plan_cgroup(struct container_plan *plan, const struct container_optio
 		return error_hint(err, "%s%sgo without limits: cgroup=auto or cgroup=off", plan->tree.remedy,
 				  plan->tree.remedy[0] ? "; or " : "");
 	}
+	plan->cgroup_mode = layout.mode;
+	plan->cgroup_required = options->cgroup == CONTAINER_ON;
+	if ((rc = check_memory(plan, err)) < 0)
+		return rc;
 	if (plan->tree.note[0])
-		note(plan, "%s", plan->tree.note);
+		plan_note(plan, "%s", plan->tree.note);
 	if (options->cgroup == CONTAINER_OFF)
-		note(plan, "no cgroup limits: switched off");
-	if (!plan->own_pids && plan->tree.n_dirs == 0)
-		note(plan, "neither pid namespace nor cgroup: children that outlive the first process stay behind");
-
-	used = (size_t)snprintf(facts, sizeof(plan->facts.cgroup), "%s", plan->tree.n_dirs ? cgroup_mode_names[layout.mode] : "none");
-	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
-		if (plan->tree.dir_of[i] >= 0)
-			used += (size_t)snprintf(facts + used, sizeof(plan->facts.cgroup) - used, " %s", cgroup_controller_names[i]);
+		plan_note(plan, "no cgroup limits: switched off");
+	plan_tell_cgroup(plan);
 	if (plan->tree.n_dirs && !plan->tree.ops->join_at_clone)
-		add(plan, "join-cgroup", step_join_cgroup, "writes 0 to tasks", 0);
+		plan_add(plan, "join-cgroup", step_join_cgroup, "writes 0 to tasks", 0);
 	if (options->namespaces & CONTAINER_NS_CGROUP)
-		add(plan, "cgroup-namespace", step_cgroup_namespace, "unshare", 0);
+		plan_add(plan, "cgroup-namespace", step_cgroup_namespace, "unshare", 0);
 	return 0;
 }
 
-static void plan_limits(struct container_plan *plan)
+static void tell_limits(struct container_plan *plan)
 {
 	const struct cgroup_limits *limits = &plan->limits;
 	const int *at = plan->tree.dir_of;
@@ -195,49 +218,19 @@ static void plan_limits(struct container_plan *plan)
 		strcpy(ret, "none");
 }
 
-static void plan_masks(struct container_plan *plan, const struct container_options *options)
+void plan_tell_cgroup(struct container_plan *plan)
 {
-	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
-		char path[PATH_MAX];
-		struct stat st;
+	const struct cgroup_tree *tree = &plan->tree;
+	char *facts = plan->facts.cgroup;
+	size_t used =
+		(size_t)snprintf(facts, sizeof(plan->facts.cgroup), "%s", tree->n_dirs ? cgroup_mode_names[plan->cgroup_mode] : "none");
 
-		if (masked[i][1] == 's' && !(options->namespaces & CONTAINER_NS_NET))
-			continue;
-		if (path_format(path, sizeof(path), NULL, "%s%s", options->host_root, masked[i]) < 0 || stat(path, &st) < 0)
-			continue;
-		add(plan, "mask", S_ISDIR(st.st_mode) ? step_mask_dir : step_mask_file, masked[i] + 1, 0);
-	}
-}
-
-static void plan_root(struct container_plan *plan, const struct container_options *options)
-{
-	if (!(options->namespaces & CONTAINER_NS_MOUNT)) {
-		add(plan, "chroot", step_chroot, plan->rootfs, 0);
-		note(plan, "no mount namespace: the root is writable and has no /proc, /sys, /dev");
-		return;
-	}
-	add(plan, "private-mounts", step_private_mounts, "/", 0);
-	add(plan, "root", step_root, plan->rootfs, READ_ONLY);
-	add(plan, "tmpfs", step_tmpfs, "size=64m,nr_inodes=16384,mode=0755", MOUNT_ATTR_NOSUID);
-	add(plan, "bind-tmpfs", step_tmpfs_bind, "dev", MOUNT_ATTR_NOEXEC);
-	add(plan, "bind-tmpfs", step_tmpfs_bind, "run", MOUNT_ATTR_NODEV);
-	add(plan, "bind-tmpfs", step_tmpfs_bind, "tmp", MOUNT_ATTR_NODEV);
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (plan->clone_flags & CLONE_NEWUSER)
-			add(plan, "bind-device", step_device_bind, devices[i].path, 0);
-		else
-			add(plan, "make-device", step_device_node, devices[i].path,
-			    makedev(devices[i].major_number, devices[i].minor_number));
-	add(plan, "link-devices", step_device_links, "fd stdin stdout stderr", 0);
-	/* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
-	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
-		add(plan, "mount", step_fresh, "proc", NO_USE | MOUNT_ATTR_RDONLY);
-	else
-		add(plan, "bind", step_bind, "/proc", NO_USE | MOUNT_ATTR_RDONLY);
-	if (options->namespaces & CONTAINER_NS_NET)
-		add(plan, "mount", step_fresh, "sys", NO_USE | MOUNT_ATTR_RDONLY);
-	plan_masks(plan, options);
-	add(plan, "pivot", step_pivot, "old root let go of", 0);
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
+		if (tree->dir_of[i] >= 0)
+			used += (size_t)snprintf(facts + used, sizeof(plan->facts.cgroup) - used, " %s", cgroup_controller_names[i]);
+	tell_limits(plan);
+	if (!plan->own_pids && tree->n_dirs == 0)
+		plan_note(plan, "neither pid namespace nor cgroup: children that outlive the first process stay behind");
 }
 
 static void plan_rlimit(struct container_plan *plan, int resource, rlim_t soft, rlim_t hard)
@@ -256,22 +249,24 @@ static int plan_privileges(struct container_plan *plan, const struct container_o
 	struct container_facts *facts = &plan->facts;
 
 	plan->capabilities = capabilities_default();
+	if (!(plan->clone_flags & CLONE_NEWUSER) && geteuid() == 0)
+		plan->capabilities &= capabilities_held(); /* a new user namespace gives all of them, nothing else gives any */
 	plan->last_capability = capabilities_last();
 	capabilities_names(plan->capabilities, facts->capabilities, sizeof(facts->capabilities));
-	add(plan, "no-new-privileges", step_no_new_privileges, "", 0);
-	add(plan, "capabilities", step_capabilities, facts->capabilities, 0);
+	plan_add(plan, "no-new-privileges", step_no_new_privileges, "", 0);
+	plan_add(plan, "capabilities", step_capabilities, facts->capabilities, 0);
 	/* Late: until here a Ctrl-C meant for our parent must not hit a half-made container. */
-	add(plan, "signals", step_signals, "default, none blocked", 0);
+	plan_add(plan, "signals", step_signals, "default, none blocked", 0);
 	if (options->seccomp_off) {
 		strcpy(facts->seccomp, "off");
-		note(plan, "no system call filter: switched off");
+		plan_note(plan, "no system call filter: switched off");
 		return 0;
 	}
 	int rc = filter_build(&plan->filter, &plan->n_filter, err);
 	if (rc < 0)
 		return rc;
 	snprintf(facts->seccomp, sizeof(facts->seccomp), "allow-list of %zu calls", filter_allowed());
-	add(plan, "seccomp", step_seccomp, "allow-list", 0);
+	plan_add(plan, "seccomp", step_seccomp, "allow-list", 0);
 	return 0;
 }
 
@@ -283,7 +278,7 @@ static char **copy_strings(struct container_plan *plan, const char *const *from)
 		n++;
 	char **ret = calloc(n + 1, sizeof(*ret));
 	for (size_t i = 0; ret && i < n; i++)
-		if (!(ret[i] = (char *)text(plan, "%s", from[i]))) {
+		if (!(ret[i] = (char *)plan_text(plan, "%s", from[i]))) {
 			free(ret);
 			return NULL;
 		}
@@ -300,7 +295,6 @@ static int plan_program(struct container_plan *plan, const struct container_opti
 	plan->envp = copy_strings(plan, options->envp ? options->envp : environment);
 	if (!plan->argv || !plan->envp)
 		return error_set(err, E2BIG, "container: more than %d arguments and variables, or out of memory", PLAN_TEXTS_MAX - 4);
-	add(plan, "exec", step_exec, plan->argv[0], 0);
 	return 0;
 }
 
@@ -317,7 +311,24 @@ static int plan_stack(struct container_plan *plan, struct error *err)
 	return mprotect(plan->stack, (size_t)page, PROT_NONE) < 0 ? error_errno(err, "guard page of the child's stack") : 0;
 }
 
-/* Everything up to the root: what the probe tries. */
+/* The newest call that the root needs is mount_setattr. */
+static int check_kernel(const struct container_options *options, struct error *err)
+{
+	if (!(options->namespaces & CONTAINER_NS_MOUNT) || syscall(SYS_mount_setattr, -1, "", 0, NULL, 0) == 0 || errno != ENOSYS)
+		return 0;
+	error_set(err, ENOSYS, "this kernel has no mount_setattr");
+	return error_hint(err, "Linux 5.12 or newer is needed, and a system call filter around us that lets it pass; or mount=host");
+}
+
+static int plan_nothing(struct container_plan *plan, struct error *err)
+{
+	plan->nothing_fd = memfd_create("nothing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (plan->nothing_fd < 0 || fcntl(plan->nothing_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		return error_errno(err, "make an empty file");
+	return 0;
+}
+
+/* Everything up to the root. */
 static int plan_surroundings(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	plan_namespaces(plan, options);
@@ -325,53 +336,62 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 
 	if (rc == 0 && options->cpuset && options->cpuset[0]) {
 		rc = parse_cpus(options->cpuset, &plan->cpus, err);
-		add(plan, "affinity", step_affinity, text(plan, "%s", options->cpuset), 0);
+		plan_add(plan, "affinity", step_affinity, plan_text(plan, "%s", options->cpuset), 0);
 	}
 	if (rc < 0)
 		return rc;
-	plan_limits(plan);
-	add(plan, "session", step_session, "", 0);
-	add(plan, "keyring", step_keyring, "new", 0);
+	plan_add(plan, "session", step_session, "", 0);
+	plan_add(plan, "keyring", step_keyring, "new", !options->seccomp_off);
 	if (options->namespaces & CONTAINER_NS_UTS)
-		add(plan, "hostname", step_hostname, text(plan, "%s", options->hostname ? options->hostname : ""), 0);
+		plan_add(plan, "hostname", step_hostname, plan_text(plan, "%s", options->hostname ? options->hostname : ""), 0);
 	if (options->namespaces & CONTAINER_NS_NET)
-		add(plan, "loopback", step_loopback, "lo up", 0);
+		plan_add(plan, "loopback", step_loopback, "lo up", 0);
 	return 0;
 }
 
-static int plan_inside(struct container_plan *plan, const struct container_options *options, struct error *err)
+static int plan_inside(struct container_plan *plan, const struct container_options *options, bool whole, struct error *err)
 {
-	int rc = runtime_rootfs_check(options->rootfs, err);
+	int rc = whole ? runtime_rootfs_check(options->rootfs, err) : 0;
 
-	if (rc == 0 && !realpath(options->rootfs, plan->rootfs))
+	if (rc == 0 && !realpath(whole ? options->rootfs : "/", plan->rootfs))
 		rc = error_errno(err, "root folder %s", options->rootfs);
+	if (rc == 0 && whole)
+		rc = plan_program(plan, options, err);
+	if (rc == 0)
+		rc = plan_root(plan, options, whole ? plan->argv[0] : "", err);
 	if (rc < 0)
 		return rc;
-	plan_root(plan, options);
 	plan_rlimit(plan, RLIMIT_CORE, 0, 0);
 	plan_rlimit(plan, RLIMIT_NOFILE, OPEN_FILES, 512 * OPEN_FILES);
-	add(plan, "rlimits", step_rlimits, "core=0 nofile=1024 umask=022", 0);
-	add(plan, "stdio", step_stdio, "0 1 2, others closed at exec", 0);
+	plan_add(plan, "rlimits", step_rlimits, "core=0 nofile=1024 umask=022", 0);
+	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed at exec", 0);
 	rc = plan_privileges(plan, options, err);
-	return rc < 0 ? rc : plan_program(plan, options, err);
+	if (rc == 0 && whole)
+		plan_add(plan, "exec", step_exec, plan->argv[0], 0);
+	return rc;
 }
 
-int plan_prepare(const struct container_options *options, bool with_root, struct container_plan **ret, struct error *err)
+int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err)
 {
 	struct container_plan *plan = calloc(1, sizeof(*plan));
 
 	if (!plan)
 		return error_set(err, ENOMEM, "container plan: out of memory");
+	plan->nothing_fd = -1;
 	plan->limits = options->limits;
 	plan->journal = options->journal;
 	plan->start_timeout_ms = options->start_timeout_ms > 0 ? options->start_timeout_ms : DEFAULT_TIMEOUT_MS;
-	int rc = plan_surroundings(plan, options, err);
-	if (rc == 0 && with_root)
-		rc = plan_inside(plan, options, err);
+	int rc = check_kernel(options, err);
+	if (rc == 0)
+		rc = plan_surroundings(plan, options, err);
+	if (rc == 0)
+		rc = plan_inside(plan, options, whole, err);
 	if (rc == 0)
 		rc = plan_complete(plan, err);
 	if (rc == 0)
 		rc = plan_stack(plan, err);
+	if (rc == 0)
+		rc = plan_nothing(plan, err);
 	if (rc < 0) {
 		container_plan_free(plan);
 		return rc;

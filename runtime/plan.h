@@ -40,7 +40,8 @@ struct child {
 	int n_cgroup_fds;
 	int root_fd;  /* the new root's mount */
 	int empty_fd; /* an empty folder, to mask others with */
-	int tmpfs_fd;
+	int tmpfs_fd, proc_fd, sys_fd;
+	const char *covered; /* a masked file of /proc, to mask others with; the working folder is /proc by then */
 	struct container_trace trace;
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */
 };
@@ -50,11 +51,15 @@ struct container_plan {
 	size_t n_steps;
 	uint64_t clone_flags;
 	struct cgroup_tree tree;
+	enum cgroup_mode cgroup_mode;
+	bool cgroup_required;
 	struct cgroup_limits limits;
 	struct container_facts facts;
 	struct journal *journal;
 	int start_timeout_ms;
-	bool own_pids; /* the end of the first process ends all */
+	bool own_pids;      /* the end of the first process ends all */
+	bool nested;        /* our own user namespace is not the host's */
+	bool clears_noexec; /* the root's file system is mounted noexec, and our clone of it need not be */
 
 	char *texts[PLAN_TEXTS_MAX]; /* what steps point to; owned */
 	size_t n_texts;
@@ -68,6 +73,7 @@ struct container_plan {
 	struct sock_filter *filter;
 	unsigned short n_filter;
 
+	int nothing_fd;     /* an empty file of our own that cannot be written: the host's /dev/null has a mode that root could change */
 	char *stack;        /* the child's: guard page first, then CHILD_STACK_BYTES */
 	struct child child; /* of the start that is under way */
 	bool child_lost;    /* it could not be killed and may still use both: they are never freed */
@@ -80,8 +86,27 @@ int child_main(void *child);
 struct clone_args;
 long child_clone(struct clone_args *args, int (*fn)(void *), void *arg);
 
-/* Like container_prepare(), for a plan that ends before it touches the root: the probe's. */
-int plan_prepare(const struct container_options *options, bool with_root, struct container_plan **ret, struct error *err);
+/* A child that has done nothing yet. */
+static inline struct child plan_child(const struct container_plan *plan, const char *id)
+{
+	return (struct child){.plan = plan, .id = id, .root_fd = -1, .empty_fd = -1, .tmpfs_fd = -1, .proc_fd = -1, .sys_fd = -1};
+}
+
+/* Like container_prepare(). Not `whole`: the probe's plan, with an empty root of its own and no program. */
+int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err);
+
+/* Makes the facts tell what the tree of groups is now. */
+void plan_tell_cgroup(struct container_plan *plan);
+
+/* ---- building (plan.c, plan_root.c) ---- */
+
+/* A text that the plan owns, or NULL: looked at once, at the end. */
+const char *plan_text(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void plan_add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number);
+void plan_note(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds the steps that build the root; `program` is the name in it, "" for none. */
+int plan_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err);
 
 /* Clones plan->child and waits until it has exec'd or ended. `ret_pid` and `ret_pidfd` are set once a child exists, also on failure. A
  * cgroup_fd >= 0 is the cgroup that it is born in. */
@@ -89,35 +114,3 @@ int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, pid_
 
 /* Kills a child of ours and waits for it; closes *pidfd and zeroes *pid. Idempotent. */
 int plan_reap(pid_t *pid, int *pidfd, int *ret_status, struct error *err);
-
-/* ---- steps (child*.c) ---- */
-int step_map_ids(struct child *child, const struct step *step);
-int step_no_groups(struct child *child, const struct step *step);
-int step_join_cgroup(struct child *child, const struct step *step);
-int step_cgroup_namespace(struct child *child, const struct step *step);
-int step_affinity(struct child *child, const struct step *step);
-int step_session(struct child *child, const struct step *step);
-int step_keyring(struct child *child, const struct step *step);
-int step_hostname(struct child *child, const struct step *step);
-int step_loopback(struct child *child, const struct step *step);
-int step_signals(struct child *child, const struct step *step);
-int step_rlimits(struct child *child, const struct step *step);
-int step_stdio(struct child *child, const struct step *step);
-int step_no_new_privileges(struct child *child, const struct step *step);
-int step_capabilities(struct child *child, const struct step *step);
-int step_seccomp(struct child *child, const struct step *step);
-int step_exec(struct child *child, const struct step *step);
-
-int step_private_mounts(struct child *child, const struct step *step);
-int step_root(struct child *child, const struct step *step);
-int step_tmpfs(struct child *child, const struct step *step);
-int step_tmpfs_bind(struct child *child, const struct step *step);
-int step_device_node(struct child *child, const struct step *step);
-int step_device_bind(struct child *child, const struct step *step);
-int step_device_links(struct child *child, const struct step *step);
-int step_fresh(struct child *child, const struct step *step);
-int step_bind(struct child *child, const struct step *step);
-int step_mask_file(struct child *child, const struct step *step);
-int step_mask_dir(struct child *child, const struct step *step);
-int step_pivot(struct child *child, const struct step *step);
-int step_chroot(struct child *child, const struct step *step);

@@ -3,7 +3,6 @@
 #include <base/files.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,11 +51,9 @@ int runtime_rootfs_prepare(const char *dir, const char *agent_path, struct error
 		rc = path_format(path, sizeof(path), err, "%s/agent", dir);
 	if (rc < 0)
 		return rc;
-	/* Gone first: a copy must not be written through a link of an earlier time. */
+	/* Gone first: a copy must not be written through a link of an earlier time. Never a link itself: its mode and link count would be those
+	 * of the host's own program. */
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_errno(err, "replace %s", path);
-	/* A link shares the page cache with every other use of the agent. Not possible across file systems or to files of others. */
-	if (linkat(AT_FDCWD, agent_path, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
-		return 0;
 	return file_copy(agent_path, path, 0755, err);
 }

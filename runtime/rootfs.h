@@ -3,7 +3,7 @@
 
 #include <bench/error.h>
 
-/* Makes the minimal root: the folders that mounts go to, and the agent as /agent (hard link, else copy). */
+/* Makes the minimal root: the folders that mounts go to, and a copy of the agent as /agent. */
 int runtime_rootfs_prepare(const char *dir, const char *agent_path, struct error *err);
 
 /* Has the folder all that the mounts need? The error names what is missing. */

@@ -3,16 +3,7 @@
 #include "plan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-/* The newest call that the root needs is mount_setattr (Linux 5.12). */
-static bool has_mount_calls(void)
-{
-	return !(syscall(SYS_mount_setattr, -1, "", 0, NULL, 0) < 0 && errno == ENOSYS);
-}
 
 enum container_support container_support(const struct container_options *options, struct error *ret_found)
 {
@@ -22,15 +13,11 @@ enum container_support container_support(const struct container_options *options
 	pid_t pid = 0;
 	int pidfd = -1;
 
-	if (!has_mount_calls()) {
-		error_set(ret_found, ENOSYS, "this kernel has no mount_setattr");
-		error_hint(ret_found, "Linux 5.12 or newer is needed");
-		return CONTAINER_UNSUPPORTED;
-	}
 	int rc = plan_prepare(&tried, false, &plan, ret_found);
 	if (rc < 0)
 		return CONTAINER_UNSUPPORTED;
-	plan->child = (struct child){.plan = plan, .id = "probe", .root_fd = -1, .empty_fd = -1, .tmpfs_fd = -1};
+	plan->child = plan_child(plan, "probe");
+	memcpy(plan->child.stdio, (int[]){plan->nothing_fd, plan->nothing_fd, plan->nothing_fd}, sizeof(plan->child.stdio));
 	rc = plan_launch(plan, -1, plan->start_timeout_ms, &pid, &pidfd, &err);
 	plan_reap(&pid, &pidfd, NULL, NULL);
 

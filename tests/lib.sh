@@ -45,7 +45,7 @@ expect_fail() {
 	shift 2
 	"$@" >"$WORK/stdout" 2>"$WORK/stderr" || status=$?
 	[ "$status" -eq "$want" ] || fail "'$*' ended with $status instead of $want: $(cat "$WORK/stderr")"
-	grep -v '^  hint: ' "$WORK/stderr" | grep -vE '^[a-z0-9-]+: |starts .* ETA' >"$WORK/rest" || true
+	grep -v '^  hint: ' "$WORK/stderr" | grep -vE '^[a-z0-9-]+: |starts .* ETA|^$|^(result|report)  ' >"$WORK/rest" || true
 	grep -qE -e "$pattern" "$WORK/stderr" || fail "'$*' said: $(cat "$WORK/stderr"), expected /$pattern/"
 	[ "$(grep -c '^bench: ' "$WORK/stderr")" -eq 1 ] || fail "'$*' said more or less than one line of error: $(cat "$WORK/stderr")"
 	[ ! -s "$WORK/rest" ] || fail "'$*' also printed: $(cat "$WORK/rest")"

@@ -10,5 +10,6 @@
 #include <stdbool.h>
 
 /* Moves the calling process, which must be root and have one thread, into a user namespace where it is not root but still owns root's files,
- * for the rest of its life. Where namespaces are forbidden and libvirt's account exists, nothing happens and *ret_left is false. */
+ * for the rest of its life: files of other users are then out of its reach. Where that cannot be done (namespaces are forbidden, a capability
+ * is missing) the process stays as it was: *ret_left is false if libvirt's account exists, else it is an error. */
 int account_leave_root(bool *ret_left, struct error *err);

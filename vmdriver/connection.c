@@ -203,8 +203,8 @@ static int open_handle(struct connection *c, const char *uri, struct error *err)
 	return error_hint(err, "is its daemon running? qemu:///embed needs none");
 }
 
-/* libvirt reads where its log goes from the environment, once, when it is first used. */
-static int log_to_file(const char *dir, struct error *err)
+/* libvirt reads where its log goes once, when it is first used. */
+static int set_environment(const char *dir, struct error *err)
 {
 	char value[PATH_MAX + 16];
 
@@ -212,6 +212,9 @@ static int log_to_file(const char *dir, struct error *err)
 		return -ENAMETOOLONG;
 	if (setenv("LIBVIRT_LOG_OUTPUTS", value, 1) < 0)
 		return error_errno(err, "set LIBVIRT_LOG_OUTPUTS");
+	/* Its messages, and what it reads from the programs that it runs, in one language whatever the user's is. */
+	if (setenv("LC_ALL", "C", 1) < 0)
+		return error_errno(err, "set LC_ALL");
 	return 0;
 }
 
@@ -228,7 +231,7 @@ int connection_open(const char *uri, const char *dir, const char *caps_cache, st
 		return error_set(err, ENOMEM, "out of memory");
 	rc = path_format(c->caps_cache, sizeof(c->caps_cache), err, "%s", caps_cache);
 	if (rc == 0)
-		rc = log_to_file(dir, err);
+		rc = set_environment(dir, err);
 	virt_error_silence();
 	if (rc == 0 && virInitialize() < 0)
 		rc = virt_error(err, "start libvirt");

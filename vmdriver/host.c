@@ -1,10 +1,8 @@
 /* What all machines of a run share: kernel, initramfs, connection, accelerator. Opened once, closed once. */
 #include "host.h"
 
-#include "accel.h"
 #include "account.h"
 #include "initramfs.h"
-#include "kvm_probe.h"
 #include "virt_error.h"
 
 #include <base/files.h>
@@ -14,12 +12,10 @@
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-enum { PROOF_LIMIT_MS = 15000 };
 
 const struct vm_facts *vm_host_facts(const struct vm_host *host)
 {
@@ -66,6 +62,7 @@ static int prepare_kernel(struct vm_host *host, const struct vm_options *o, stru
 	}
 	snprintf(host->facts.kernel_version, sizeof(host->facts.kernel_version), "%s",
 		 kernel.image.version[0] ? kernel.image.version : kernel.image.format);
+	host->kernel_needs_bytes = kernel.image.needs_bytes;
 	snprintf(host->facts.kernel_source, sizeof(host->facts.kernel_source), "%s", kernel.source);
 	/* A copy of our own: a daemon that changes owners would change those of the host's file. */
 	rc = path_format(host->kernel, sizeof(host->kernel), err, "%s/kernel", host->dir);
@@ -129,7 +126,7 @@ int host_watch(struct vm_host *host, struct error *err)
 
 /* ---- the description that all machines share ---- */
 
-static int set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, struct error *err)
+int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, struct error *err)
 {
 	struct domain_config *d = &host->domain;
 	int rc = host_command_line(host->facts.machine, !kvm, o->append, host->facts.command_line, sizeof(host->facts.command_line), err);
@@ -142,6 +139,32 @@ static int set_domain(struct vm_host *host, const struct vm_options *o, bool kvm
 	d->host_cpu = kvm;
 	d->cmdline = host->facts.command_line;
 	return 0;
+}
+
+/* The word after `option` in QEMU's arguments, up to the first comma: "-machine pc-q35-7.2,usb=off" gives "pc-q35-7.2". */
+static void argument_of(const char *arguments, const char *option, char *ret, size_t size)
+{
+	const char *at = strstr(arguments, option);
+
+	if (!at)
+		return;
+	at += strlen(option);
+	at += strspn(at, " '");
+	snprintf(ret, size, "%.*s", (int)strcspn(at, ",' \n\\"), at);
+}
+
+/* What libvirt makes of our words is what QEMU gets, and what a result should say. */
+static void note_arguments(struct vm_host *host, const char *arguments)
+{
+	struct vm_facts *f = &host->facts;
+
+	snprintf(f->machine_full, sizeof(f->machine_full), "%s", f->machine);
+	argument_of(arguments, " -machine ", f->machine_full, sizeof(f->machine_full));
+	snprintf(f->cpu_model, sizeof(f->cpu_model), "QEMU's default");
+	if (host->domain.host_cpu)
+		snprintf(f->cpu_model, sizeof(f->cpu_model), "host-passthrough");
+	else
+		argument_of(arguments, " -cpu ", f->cpu_model, sizeof(f->cpu_model));
 }
 
 /* Lets libvirt turn the description into QEMU's arguments without starting anything: a refusal comes here, as one error before the run, and
@@ -162,10 +185,17 @@ static int validate(struct vm_host *host, struct error *err)
 
 	_cleanup_free_ char *arguments = virConnectDomainXMLToNative(connection_handle(host->connection), "qemu-argv", xml, 0);
 
-	return arguments ? 0 : virt_error(err, "libvirt refuses a machine of type %s", host->facts.machine);
+	if (arguments) {
+		note_arguments(host, arguments);
+		return 0;
+	}
+	rc = virt_error(err, "libvirt refuses a machine of type %s under %s", host->facts.machine, host->facts.accelerator);
+	if (strcmp(host->facts.machine, "microvm") == 0)
+		error_hint(err, "not every QEMU has microvm (Red Hat's does not): use machine=q35");
+	return rc;
 }
 
-static int settle_description(struct vm_host *host, struct error *err)
+int host_settle_description(struct vm_host *host, struct error *err)
 {
 	if (strcmp(host->domain.type, "test") == 0)
 		return 0;
@@ -177,86 +207,21 @@ static int settle_description(struct vm_host *host, struct error *err)
 	return validate(host, err);
 }
 
-/* ---- the accelerator ---- */
-
-struct proof {
-	struct vm_host *host;
-	const struct vm_options *options;
-};
-
-static int prove_device(void *arg, struct error *err)
-{
-	return kvm_probe_device("/dev/kvm", err);
-}
-
-static int prove_speed(void *arg, double *ret_round_ns, struct error *err)
-{
-	return kvm_probe_speed("/dev/kvm", ret_round_ns, err);
-}
-
-/* Has the guest's init said a word? Any complete line will do. */
-static int wait_first_line(struct vm *vm, int64_t deadline_ns, struct error *err)
-{
-	struct pollfd readable = {.fd = vm_view(vm)->control_fd, .events = POLLIN};
-	char c = '\0', why[256];
-
-	while (c != '\n') {
-		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
-
-		if (left_ms <= 0)
-			return error_set(err, ETIMEDOUT, "no sign of life in %d s", PROOF_LIMIT_MS / 1000);
-		if (poll(&readable, 1, (int)left_ms) == 1 && read(readable.fd, &c, 1) <= 0) {
-			vm_diagnose(vm, why, sizeof(why));
-			return error_set(err, EIO, "%s", why);
-		}
-	}
-	return 0;
-}
-
-static int prove_boot(void *arg, struct error *err)
-{
-	struct proof *proof = arg;
-	int64_t deadline_ns = clock_now_ns() + PROOF_LIMIT_MS * INT64_C(1000000);
-	struct vm *vm = NULL;
-
-	if (proof->options->note)
-		proof->options->note(proof->options->note_arg, "proving KVM by a boot");
-
-	int rc = set_domain(proof->host, proof->options, true, err);
-
-	if (rc == 0)
-		rc = vm_start(proof->host, "kvm-proof", deadline_ns, &vm, err);
-	if (rc < 0)
-		return rc;
-	rc = wait_first_line(vm, deadline_ns, err);
-
-	int stopped = vm_stop(vm, rc < 0 ? NULL : err);
-
-	return rc < 0 ? rc : stopped;
-}
-
-static int choose_accelerator(struct vm_host *host, const struct vm_options *o, struct error *err)
-{
-	struct proof proof = {.host = host, .options = o};
-	struct accel_prober prober = {.device = prove_device, .speed = prove_speed, .boot = prove_boot, .arg = &proof};
-	char fingerprint[512];
-	struct accel accel;
-
-	accel_fingerprint("", host->facts.qemu_version, host->facts.kernel_version, fingerprint, sizeof(fingerprint));
-
-	int rc = accel_decide(o->accel, &prober, o->cache_dir, fingerprint, &accel, err);
-
-	if (rc < 0)
-		return rc;
-	snprintf(host->facts.accelerator_reason, sizeof(host->facts.accelerator_reason), "%s", accel.reason);
-	return set_domain(host, o, strcmp(accel.name, "kvm") == 0, err);
-}
-
 /* ---- open, close ---- */
 
 static void format_version(unsigned long version, char *ret, size_t size)
 {
 	snprintf(ret, size, "%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
+/* Made with root's full rights, which are given up next: then what is ours can still be written. In the folder of another user nothing is
+ * made that he could not write himself later on. */
+static void make_cache(const char *cache_dir, const char *caps)
+{
+	struct stat st;
+
+	if (stat(cache_dir, &st) == 0 && st.st_uid == geteuid())
+		dir_make(caps, 0700, NULL);
 }
 
 static int connect_host(struct vm_host *host, const struct vm_options *o, struct error *err)
@@ -271,11 +236,19 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 
 	int rc = path_format(caps, sizeof(caps), err, "%s/vm/capabilities", o->cache_dir);
 
-	/* While there is but one thread; what needs root's full rights (kernel, caches) is done by now. */
+	bool first = rc == 0 && !path_exists(caps);
+
+	/* While there is but one thread. */
+	if (rc == 0)
+		make_cache(o->cache_dir, caps);
 	if (rc == 0 && geteuid() == 0 && connection_uri_is_embed(host->facts.uri))
 		rc = account_leave_root(&host->facts.without_root, err);
-
-	if (rc == 0 && o->note && !path_exists(caps))
+	if (rc == 0 && access(caps, W_OK) < 0) {
+		host->facts.cache_unwritable = true;
+		if (o->note)
+			o->note(o->note_arg, "the cache folder cannot be written by this user: what is found out now is not kept");
+	}
+	if (first && rc == 0 && o->note)
 		o->note(o->note_arg, "libvirt looks at QEMU for the first time");
 	if (rc == 0)
 		rc = connection_open(host->facts.uri, host->dir, caps, &host->connection, err);
@@ -310,13 +283,13 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 	if (rc == 0)
 		rc = connect_host(host, o, err);
 	if (rc == 0)
-		rc = set_domain(host, o, false, err);
+		rc = host_set_domain(host, o, false, err);
 	if (rc == 0)
-		rc = settle_description(host, err);
+		rc = host_settle_description(host, err);
 	if (rc < 0)
 		return rc;
 	connection_save_capabilities(host->connection);
-	return choose_accelerator(host, o, err);
+	return host_choose_accelerator(host, o, err);
 }
 
 int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct error *err)

@@ -16,6 +16,7 @@ struct vm_host {
 	struct domain_config domain; /* template of every machine; its strings point into this struct or into constants */
 	char dir[PATH_MAX];          /* <run_dir>/vm */
 	char kernel[PATH_MAX], initramfs[PATH_MAX], cpuset[128];
+	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
 	bool wedged; /* libvirt did not come back from a call: nothing more is asked of it */
 
@@ -50,6 +51,20 @@ void host_end_processes(const char *dir);
 
 /* Registers for the end of machines, so that vm_diagnose() knows how one ended. */
 int host_watch(struct vm_host *host, struct error *err);
+
+/* Fills in what depends on the accelerator. */
+int host_set_domain(struct vm_host *host, const struct vm_options *options, bool kvm, struct error *err);
+
+/* Asks libvirt whether it takes the description, and notes what it makes of it in the facts. */
+int host_settle_description(struct vm_host *host, struct error *err);
+
+/* Decides between KVM and TCG, by a boot if need be, and sets description and facts accordingly. The connection is open and a description
+ * for TCG is settled. */
+int host_choose_accelerator(struct vm_host *host, const struct vm_options *options, struct error *err);
+
+/* The machine of the proof by a boot: nothing in it is the user's choice but the machine type. The strings are borrowed. */
+void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, const char *kernel, const char *command_line,
+		       struct domain_config *ret);
 
 /* The fields of options that can be wrong by themselves; nothing is touched. */
 int host_check_options(const struct vm_options *options, struct error *err);

@@ -110,6 +110,6 @@ enum vm_verdict vm_host_probe(const struct vm_options *o, char *ret_reason, size
 	snprintf(ret_reason, reason_size, "%s, %s%s: %s; %s", uri, tcg ? "TCG" : "KVM", tcg ? " (emulated)" : "", accel.reason, kernel);
 	ret_remedy[0] = '\0';
 	if (tcg && o->accel != VM_ACCEL_TCG)
-		snprintf(ret_remedy, remedy_size, "for real figures use a host with hardware virtualisation and a usable /dev/kvm");
+		snprintf(ret_remedy, remedy_size, "%s", accel.remedy);
 	return tcg ? VM_LIMITED : VM_YES;
 }

@@ -81,14 +81,21 @@ int kernel_find(const char *root, const char *release, const char *named, const 
 int kernel_choose(const char *named, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
 		  struct kernel_choice *ret, struct error *err)
 {
+	struct error why = {0};
 	struct utsname host;
 
 	uname(&host);
 
-	int rc = kernel_find("", host.release, named, cache_dir, ret, err);
+	/* That nothing is there yet is no error of the caller's. */
+	int rc = kernel_find("", host.release, named, cache_dir, ret, &why);
 
-	if (rc != -ENOENT || named)
+	if (rc < 0 && (rc != -ENOENT || named)) {
+		if (err)
+			*err = why;
 		return rc;
+	}
+	if (rc == 0)
+		return 0;
 	rc = kernel_fetch(cache_dir, note, note_arg, err);
 	return rc < 0 ? rc : kernel_find("", host.release, NULL, cache_dir, ret, err);
 }

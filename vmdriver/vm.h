@@ -3,8 +3,8 @@
  * Order of calls, all from one thread: vm_host_open(), (vm_start(), vm_stop())*, vm_host_close(). Opening is the expensive part (kernel,
  * initramfs, libvirt's look at QEMU, proof of the accelerator); it is paid once.
  *
- * Give this library a process of its own. It must have one thread when it opens; opening sets LIBVIRT_LOG_OUTPUTS and XDG_* in its
- * environment, starts libvirt's threads, and moves root into a user namespace (account.h), all for the rest of its life; libvirt's embedded
+ * Give this library a process of its own. It must have one thread when it opens; opening sets LIBVIRT_LOG_OUTPUTS, LC_ALL=C and XDG_*
+ * in its environment, starts libvirt's threads, and moves root into a user namespace (account.h), all for the rest of its life; libvirt's embedded
  * driver allows one root folder a process, so another vm_host_open() needs the same run_dir. Its parent should be a child subreaper that
  * waits: libvirt looks for each QEMU to be collected, and some programs that are process 1 are slow to do that. The process itself must not be
  * the subreaper: nobody would collect while it waits for libvirt. Neither this library nor libvirt prints anything.
@@ -57,13 +57,17 @@ enum { VM_RUN_DIR_MAX = 46 };
 struct vm_facts {
 	const char *accelerator; /* "kvm" or "tcg" */
 	char accelerator_reason[256];
-	char machine[32];
-	char uri[128]; /* without the root of the embedded driver */
+	char accelerator_remedy[256]; /* what would make KVM usable, or empty */
+	char machine[32];             /* as it was asked for: "q35" */
+	char machine_full[64];        /* as QEMU gets it: "pc-q35-7.2"; empty where no QEMU is behind the connection */
+	char cpu_model[64];           /* "host-passthrough", "qemu64"; likewise */
+	char uri[128];                /* without the root of the embedded driver */
 	char kernel_version[128];
 	char kernel_source[256]; /* where the kernel file came from */
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
-	bool without_root; /* this process was root, and left that for libvirt's sake (account.h) */
+	bool cache_unwritable; /* what was found out is not kept, the next run looks again */
+	bool without_root;     /* this process was root, and left that for libvirt's sake (account.h) */
 };
 
 struct vm_host;

@@ -1,7 +1,6 @@
 /* bench clean: undoes what runs that were killed, with their supervisor, left behind. */
 #include "command.h"
 
-#include <base/files.h>
 #include <measure/run_dir.h>
 
 #include <argp.h>
@@ -72,7 +71,7 @@ static int remove_cache(struct error *err)
 	int rc = cache_dir_path(path, sizeof(path), false, err);
 
 	if (rc == 0)
-		rc = dir_remove(path, err);
+		rc = cache_dir_remove(err);
 	if (rc == 0)
 		printf("removed the cache %s\n", path);
 	return rc;

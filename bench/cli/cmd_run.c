@@ -10,6 +10,7 @@
 #include <drivers/registry.h>
 #include <experiments/startup.h>
 #include <measure/plan.h>
+#include <measure/run.h>
 #include <plots/charts.h>
 #include <plots/report.h>
 #include <plots/table.h>
@@ -142,6 +143,24 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* Appends the drivers with their options, from the tables they are parsed by. */
+static char *help_filter(int key, const char *text, void *input)
+{
+	char *whole = NULL;
+	size_t size;
+	FILE *out = key == ARGP_KEY_HELP_POST_DOC && text ? open_memstream(&whole, &size) : NULL;
+
+	if (!out)
+		return (char *)text;
+	fprintf(out, "%s\n\nDrivers, and their options (DRIVER:OPTION=VALUE,OPTION=VALUE; every driver has label=NAME):\n", text);
+	for (size_t i = 0; driver_registry[i]; i++) {
+		fprintf(out, "  %-10s %s\n", driver_registry[i]->name, driver_registry[i]->summary);
+		for (const struct driver_option *option = driver_registry[i]->options; option && option->name; option++)
+			fprintf(out, "    %s=%s: %s\n", option->name, option->argument, option->help);
+	}
+	return fclose(out) == 0 ? whole : (char *)text;
+}
+
 static const struct argp argp = {
 	.options = option_table,
 	.parser = parse_option,
@@ -149,14 +168,13 @@ static const struct argp argp = {
 	.doc = "Runs an experiment in randomised blocks and writes result.json, charts and report.html.\v"
 	       "Experiments:\n"
 	       "  startup   how long from the request to the first useful answer, and to the end after a stop\n\n"
-	       "Drivers (see 'bench doctor' for what can run here):\n"
-	       "  process, container, vm, command:argv=… (another runtime), null (the harness itself), mock (tests)\n\n"
 	       "Examples:\n"
 	       "  bench run startup --n 100\n"
 	       "  bench run startup -d process,container -n 1000 --seed 7 --out /tmp/result\n"
 	       "  bench run startup -d vm,vm:machine=microvm,label=microvm -n 20\n"
 	       "  bench run startup -d container,command:label=bwrap,argv='bwrap --unshare-all --ro-bind {agent} /agent /agent'\n\n"
-	       "Ctrl-C ends the run and keeps what was measured (exit status 130).",
+	       "Ctrl-C ends the run and keeps what was measured (exit status 130). 'bench doctor' says which drivers can run here.",
+	.help_filter = help_filter,
 };
 
 static int finish_drivers(struct run_command *command, struct error *err)
@@ -216,7 +234,9 @@ static int write_all(const struct run_command *command, const struct out_dir *ou
 	if (command->json) {
 		_cleanup_free_ char *text = result_to_text(result, err);
 
-		rc = text && fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? 0 : -EIO;
+		if (text && (fputs(text, stdout) < 0 || fflush(stdout) != 0))
+			error_errno(err, "write to stdout");
+		rc = -err->code;
 	} else {
 		rc = table_startup(result, &summary, stdout, wants_colour(), err);
 	}
@@ -232,13 +252,53 @@ static int write_all(const struct run_command *command, const struct out_dir *ou
 	return rc;
 }
 
-/* Did anything but the harness's own floor come to its end? */
+static bool counts_as_figure(const struct result *result, const struct sample *sample)
+{
+	return sample->status != SAMPLE_FAILED && strcmp(result->drivers[sample->driver].spec.name, "null") != 0;
+}
+
+/* Did anything but the harness's own floor start, or take too long to? */
 static bool has_figures(const struct result *result)
 {
 	for (size_t i = 0; i < result->n_samples; i++)
-		if (result->samples[i].status == SAMPLE_OK && strcmp(result->drivers[result->samples[i].driver].spec.name, "null") != 0)
+		if (counts_as_figure(result, &result->samples[i]))
 			return true;
 	return false;
+}
+
+/* A driver of a complete run of which not one start was in time; `ret_reason` is its last sample's. NULL: none. */
+static const char *never_ready(const struct result *result, const char **ret_reason)
+{
+	for (uint32_t d = 0; d < result->n_drivers; d++) {
+		bool was_ready = false, was_dropped = false;
+
+		for (size_t i = 0; i < result->n_left_out; i++)
+			was_dropped |= strcmp(result->left_out[i].label, result->drivers[d].spec.label) == 0;
+		for (size_t i = 0; i < result->n_samples; i++) {
+			was_ready |= result->samples[i].driver == d && result->samples[i].status == SAMPLE_OK;
+			if (result->samples[i].driver == d)
+				*ret_reason = result->samples[i].reason;
+		}
+		if (!was_ready && !was_dropped)
+			return result->drivers[d].spec.label;
+	}
+	return NULL;
+}
+
+/* The exit status, after telling what went wrong. */
+static int conclude(const struct result *result, int rc, struct error *err, int write_rc, const struct error *write_error)
+{
+	const char *reason = "", *label = rc == 0 ? never_ready(result, &reason) : NULL;
+
+	if (label)
+		rc = error_set(err, ETIMEDOUT, "%s: %s", label, reason);
+	if (rc < 0 && rc != -EINTR)
+		report_error(err, 0);
+	if (write_rc < 0)
+		report_error(write_error, 0);
+	if (rc == -EINTR || run_was_interrupted())
+		return EXIT_INTERRUPTED;
+	return rc < 0 || write_rc < 0 ? EXIT_COULD_NOT_RUN : EXIT_FINE;
 }
 
 static int run_startup(struct run_command *command)
@@ -263,21 +323,12 @@ static int run_startup(struct run_command *command)
 	progress_init(&command->progress, false);
 	int rc = startup_run(&options, &observer, &result, &err);
 	progress_end(&command->progress);
-	int write_rc = 0;
-	if (has_figures(&result)) {
-		write_rc = write_all(command, &out, &result, &write_error);
-	} else {
-		unlink(out.journal);
-		rmdir(out.path); /* only if it is empty: it may have been there before */
-	}
+	bool worth_keeping = has_figures(&result);
+	int write_rc = worth_keeping ? write_all(command, &out, &result, &write_error) : 0;
+	out_dir_close(&out, !worth_keeping);
+	int status = conclude(&result, rc, &err, write_rc, &write_error);
 	result_free(&result);
-	if (rc < 0 && rc != -EINTR)
-		report_error(&err, 0);
-	if (write_rc < 0)
-		report_error(&write_error, 0);
-	if (rc == -EINTR)
-		return EXIT_INTERRUPTED;
-	return rc < 0 || write_rc < 0 ? EXIT_COULD_NOT_RUN : EXIT_FINE;
+	return status;
 }
 
 int cmd_run(int argc, char **argv)

@@ -3,14 +3,17 @@
 
 #include <bench/cleanup.h>
 
+#include <base/files.h>
 #include <plots/table.h>
 #include <results/result_io.h>
 #include <results/summary.h>
 
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 struct show_command {
 	const char *path;
@@ -48,11 +51,30 @@ static const struct argp argp = {
 	.doc = "Prints a saved result: result.json, the folder it is in, or samples.jsonl of a run that was killed.",
 };
 
+/* A folder stands for the result in it, or for the samples of a run that was killed. */
+static int find_result(const char *path, char *ret, size_t size, struct error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return path_format(ret, size, err, "%s", path);
+	int rc = path_format(ret, size, err, "%s/result.json", path);
+	if (rc == 0 && !path_exists(ret))
+		rc = path_format(ret, size, err, "%s/samples.jsonl", path);
+	if (rc == 0 && !path_exists(ret))
+		rc = error_set(err, ENOENT, "%s holds neither result.json nor samples.jsonl", path);
+	return rc;
+}
+
 static int show(const struct show_command *command, struct error *err)
 {
+	char path[PATH_MAX];
 	struct result result;
 	struct summary summary;
-	int rc = result_read(command->path, &result, err);
+	int rc = find_result(command->path, path, sizeof(path), err);
+
+	if (rc == 0)
+		rc = result_read(path, &result, err);
 
 	if (rc < 0)
 		return rc;

@@ -5,7 +5,9 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,8 +82,23 @@ int find_agent(const char *wish, char *ret, size_t size, struct error *err)
 	return error_hint(err, "build it (make), or name it with --agent");
 }
 
+/* What a careless parent may have left us with: closed standard streams (our sockets would take their numbers) and an ignored SIGCHLD (no child could be
+ * waited for). */
+static void sane_start(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
+	sane_start();
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc < 2) {
 		print_help(stderr);

@@ -33,7 +33,6 @@ static const struct driver_option options[] = {
 struct state {
 	struct container_plan *plan;
 	struct journal *journal;
-	int null_fd;
 };
 
 /* The driver's options are the runtime's own, word for word. `name` keeps the text that the result points to. */
@@ -48,7 +47,7 @@ static int read_options(const struct driver_config *config, char name[64], struc
 	ret->cpuset = config->cpuset;
 	ret->journal = config->journal;
 	ret->limits = (struct cgroup_limits){config->memory_bytes, 100 * config->vcpus, 100, PIDS_MAX};
-	ret->cgroup_name = cgroup_run_name(spec->label, name, 64);
+	ret->cgroup_name = cgroup_run_name(config->run_dir, name, 64);
 	return 0;
 }
 
@@ -88,7 +87,6 @@ static void container_close(void *arg)
 	struct state *state = arg;
 
 	container_plan_free(state->plan);
-	cleanup_close(&state->null_fd);
 	free(state);
 }
 
@@ -104,13 +102,13 @@ static int prepare(const struct driver_config *config, struct state *state, stru
 	if (rc == 0)
 		rc = runtime_rootfs_prepare(rootfs, config->agent_path, err);
 	chosen.rootfs = rootfs;
+	chosen.root_is_program = true;
 	chosen.argv = argv;
 	if (rc == 0)
 		rc = container_prepare(&chosen, &state->plan, err);
 	if (rc == 0)
 		rc = container_plan_open(state->plan, err);
-	state->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	return rc == 0 && state->null_fd < 0 ? error_errno(err, "open /dev/null") : rc;
+	return rc;
 }
 
 static int container_open(const struct driver_config *config, void **ret_state, struct driver_info *ret_info, struct error *err)
@@ -161,7 +159,7 @@ static int start(void *arg, struct instance *instance, struct timeline *timeline
 		return error_errno(err, "control stream");
 	instance->read_fd = instance->write_fd = pair[0];
 	_cleanup_close_ int theirs = pair[1];
-	const int stdio[3] = {theirs, theirs, state->null_fd};
+	const int stdio[3] = {theirs, theirs, -1};
 	int rc = container_start(state->plan, instance->id, stdio, left_ms < 1 ? 1 : (int)left_ms, container, err);
 	if (rc < 0)
 		return rc;

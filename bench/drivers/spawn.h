@@ -23,3 +23,6 @@ void spawn_close_stream(struct instance *instance);
 
 /* "1", "0-3,6" -> set; an empty text gives an empty set. */
 int spawn_parse_cpuset(const char *text, cpu_set_t *ret, struct error *err);
+
+/* Binds the calling thread to the CPUs of a list; an empty list, or CPUs that we may not use, change nothing. */
+void spawn_bind(const char *cpuset);

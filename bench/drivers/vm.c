@@ -80,9 +80,11 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "accelerator", "%s", facts->accelerator);
 	driver_info_set(info, "accelerator reason", "%s", facts->accelerator_reason);
 	driver_info_set(info, "machine", "%s", facts->machine);
+	driver_info_set(info, "machine_full", "%s", facts->machine_full);
+	driver_info_set(info, "cpu model", "%s", facts->cpu_model);
 	driver_info_set(info, "kernel", "%s", facts->kernel_version);
 	driver_info_set(info, "kernel source", "%s", facts->kernel_source);
-	driver_info_set(info, "command line", "%s", facts->command_line);
+	driver_info_set(info, "cmdline", "%s", facts->command_line);
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
@@ -90,6 +92,8 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "vcpus", "%d", options->vcpus);
 	if (strcmp(facts->accelerator, "tcg") == 0)
 		driver_info_note(info, "TCG (emulated): the guest's processor is emulated in software, %s", facts->accelerator_reason);
+	if (facts->accelerator_remedy[0])
+		driver_info_note(info, "for KVM: %s", facts->accelerator_remedy);
 	if (facts->without_root)
 		driver_info_note(info, "QEMU runs without root's rights, in a user namespace");
 	driver_info_note(info,

@@ -59,6 +59,27 @@ static void on_replaced(void *arg, uint32_t block)
 	startup->result->blocks[block].replaced = true;
 }
 
+static void leave_out(struct startup *startup, const char *label, const char *reason)
+{
+	struct result *result = startup->result;
+	char note[600];
+
+	snprintf(note, sizeof(note), "left out: %s", reason);
+	startup->observer->note(startup->observer->arg, label, note);
+	if (result->n_left_out == RESULT_LEFT_OUT_MAX)
+		return;
+	struct left_out *left_out = &result->left_out[result->n_left_out++];
+	snprintf(left_out->label, sizeof(left_out->label), "%s", label);
+	snprintf(left_out->reason, sizeof(left_out->reason), "%s", reason);
+}
+
+static void on_dropped(void *arg, size_t driver, const char *reason)
+{
+	struct startup *startup = arg;
+
+	leave_out(startup, startup->result->drivers[driver].spec.label, reason);
+}
+
 static int describe_environment(struct result *result, const char *agent_path, struct error *err)
 {
 	struct environment *environment = &result->environment;
@@ -113,9 +134,9 @@ static int open_drivers(struct startup *startup, struct run *run, struct error *
 				*err = why;
 			return rc == -EINTR ? rc : error_prefix(err, "%s", specs[i].label);
 		}
-		char note[800];
-		snprintf(note, sizeof(note), "left out: %s%s%s", why.message, why.hint[0] ? "; " : "", why.hint);
-		startup->observer->note(startup->observer->arg, specs[i].label, note);
+		char reason[800];
+		snprintf(reason, sizeof(reason), "%s%s%s", why.message, why.hint[0] ? "; " : "", why.hint);
+		leave_out(startup, specs[i].label, reason);
 	}
 	return real > 0 ? 0 : error_set(err, ENODEV, "no driver can run here; see 'bench doctor'");
 }
@@ -146,8 +167,9 @@ static int measure(struct startup *startup, struct run *run, struct error *err)
 int startup_run(const struct startup_options *options, const struct startup_observer *observer, struct result *ret, struct error *err)
 {
 	struct startup startup = {.options = options, .observer = observer, .result = ret};
-	struct run_observer run_observer = {&startup, on_note, on_progress, on_sample, on_block, on_replaced};
-	struct run_setup setup = {.plan = &ret->plan, .agent_path = options->agent_path, .observer = &run_observer};
+	struct run_observer run_observer = {&startup, on_note, on_progress, on_sample, on_block, on_replaced, on_dropped};
+	struct run_setup setup = {
+		.plan = &ret->plan, .agent_path = options->agent_path, .observer = &run_observer, .may_drop = options->may_leave_out};
 	int64_t start_ns = clock_now_ns();
 	struct run *run = NULL;
 

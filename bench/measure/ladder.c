@@ -49,11 +49,12 @@ static void record_failure(const struct driver *driver, void *state, const struc
 
 	if (driver->diagnose)
 		driver->diagnose(state, instance, why, sizeof(why));
-	if (why[0] && rc == -ETIMEDOUT)
+	bool too_late = rc == -ETIMEDOUT && !timeline_has(&sample->timeline, MARK_READY);
+	if (why[0] && too_late)
 		error_set(err, ETIMEDOUT, "not ready in time; last sign of it: %s", why);
 	else if (why[0])
 		error_set(err, -rc, "%s", why);
-	sample->status = rc == -ETIMEDOUT ? SAMPLE_CENSORED : SAMPLE_FAILED;
+	sample->status = too_late ? SAMPLE_CENSORED : SAMPLE_FAILED;
 	snprintf(sample->reason, sizeof(sample->reason), "%s", err->message);
 }
 

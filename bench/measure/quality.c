@@ -4,6 +4,7 @@
 #include <base/units.h>
 #include <bench/workload_spin.h>
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +17,28 @@ static int64_t larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* The 8th number of the line "cpu …" in /proc/stat, in ticks (proc(5)). */
-static int64_t steal_ns(const char *stat)
+/* Sums the 8th number of the lines "cpu<N> …" of /proc/stat (proc(5), in ticks) over the CPUs wanted. */
+static int64_t steal_ns(const char *stat, const cpu_set_t *cpus, int *ret_count)
 {
-	char line[256];
+	int64_t ticks = 0;
+	int count = 0;
 
-	if (!text_field(stat, "cpu", line, sizeof(line)))
-		return -1;
-	char *p = line;
-	for (int field = 1; field < 8; field++)
-		strtoll(p, &p, 10);
-	return strtoll(p, NULL, 10) * (1000000000 / sysconf(_SC_CLK_TCK));
+	for (const char *line = stat; line && *line; line = strchr(line, '\n')) {
+		char *p;
+
+		line += *line == '\n';
+		if (strncmp(line, "cpu", 3) != 0 || !isdigit((unsigned char)line[3]))
+			continue;
+		long cpu = strtol(line + 3, &p, 10);
+		if (cpus && CPU_COUNT(cpus) > 0 && (cpu >= CPU_SETSIZE || !CPU_ISSET((size_t)cpu, cpus)))
+			continue;
+		for (int field = 1; field < 8; field++)
+			strtoll(p, &p, 10);
+		ticks += strtoll(p, NULL, 10);
+		count++;
+	}
+	*ret_count = count;
+	return count > 0 ? ticks * (1000000000 / sysconf(_SC_CLK_TCK)) : -1;
 }
 
 /* Stalled time of "some … total=<us>". */
@@ -69,7 +81,7 @@ static int64_t throttled_ns(const char *root)
 	return -1;
 }
 
-void quality_read(const char *root, struct quality_reading *ret)
+void quality_read(const char *root, const cpu_set_t *cpus, struct quality_reading *ret)
 {
 	static const char stat_path[] = "/proc/stat";
 	struct quality_reading reading = {.at_ns = clock_now_ns(), .steal_ns = -1, .procs_running = -1};
@@ -78,7 +90,7 @@ void quality_read(const char *root, struct quality_reading *ret)
 	char *stat = malloc(size); /* grows with CPUs and interrupts */
 
 	if (stat && file_read(root, stat_path, stat, size, NULL) >= 0) {
-		reading.steal_ns = steal_ns(stat);
+		reading.steal_ns = steal_ns(stat, cpus, &reading.n_cpus);
 		if (text_field(stat, "procs_running", value, sizeof(value)))
 			reading.procs_running = larger(strtoll(value, NULL, 10) - 1, 0); /* without ourselves */
 	}
@@ -120,12 +132,13 @@ void quality_difference(const struct quality_reading *before, const struct quali
 	};
 }
 
-bool quality_is_tainted(const struct disturbance *disturbance, int64_t duration_ns, int64_t usual_spin_ns, char *ret_reason, size_t size)
+bool quality_is_tainted(const struct disturbance *disturbance, int64_t duration_ns, int n_cpus, int64_t usual_spin_ns, char *ret_reason,
+			size_t size)
 {
 	char took[32], usual[32];
 
 	/* Steal is counted in ticks of 10 ms: below two of them a short block would be judged by rounding. */
-	if (disturbance->steal_ns > 20000000 && disturbance->steal_ns * 100 > duration_ns * STEAL_PERCENT)
+	if (disturbance->steal_ns > 20000000 && disturbance->steal_ns * 100 > duration_ns * n_cpus * STEAL_PERCENT)
 		snprintf(ret_reason, size, "steal %s of %s", format_duration(disturbance->steal_ns, took, sizeof(took)),
 			 format_duration(duration_ns, usual, sizeof(usual)));
 	else if (usual_spin_ns > 0 && disturbance->spin_ns * 2 > usual_spin_ns * 3)

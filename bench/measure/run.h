@@ -8,6 +8,8 @@
 #include <bench/error.h>
 #include <bench/result.h>
 
+#include <stdbool.h>
+
 struct run;
 
 struct run_observer {
@@ -19,14 +21,17 @@ struct run_observer {
 	/* A sample is complete; a block is complete. A failure here ends the run. */
 	int (*sample)(void *arg, const struct sample *sample, struct error *err);
 	int (*block)(void *arg, const struct block *block, struct error *err);
-	/* A tainted block will be run again: its index. */
+	/* A tainted block was run again: the index of the one that does not count. */
 	void (*replaced)(void *arg, uint32_t block);
+	/* A driver that could not start once takes no part any more (only with may_drop). */
+	void (*dropped)(void *arg, size_t driver, const char *reason);
 };
 
 struct run_setup {
 	const struct run_plan *plan;
 	const char *agent_path;
 	const struct run_observer *observer;
+	bool may_drop; /* a driver that cannot start is left out instead of ending the run */
 };
 
 /* Blocks the signals named above, forks the supervisor and makes the run folder. Call it before the program has threads. */
@@ -35,12 +40,12 @@ int run_begin(const struct run_setup *setup, struct run **ret, struct error *err
 /* Starts the worker of a driver and opens the driver. Returns its index among the run's drivers; -errno with the driver's own reason; -EINTR when interrupted. */
 int run_open_driver(struct run *run, const struct driver_spec *spec, struct driver_info *ret_info, struct error *err);
 
-/* Runs all blocks. 0 when the plan is done; -EINTR when interrupted (ret_interrupted); another -errno when a driver's first start failed, a driver fails again
- * and again, or the observer did. What was measured has been given to the observer in every case. */
+/* Runs all blocks. 0 when the plan is done; -EINTR when interrupted; another -errno when a driver's first start failed, its first three were too late, it failed
+ * five times in a row, or the observer failed. What was measured has been given to the observer in every case. */
 int run_blocks(struct run *run, struct error *err);
 
 /* Ends all, in order, and undoes what is left. NULL is fine. `err` names what resisted. */
 int run_end(struct run *run, struct error *err);
 
-/* The folder of this run's temporary files and the cache, until run_end(). */
-const char *run_cache_dir(const struct run *run);
+/* Has a signal come that ends a run? They stay blocked after run_end() as well, so that what was measured can be written in peace; ask again after that. */
+bool run_was_interrupted(void);

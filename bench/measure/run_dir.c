@@ -14,19 +14,28 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-enum { WORKERS_MAX = 64 };
-
 int run_dir_parent(char *ret, size_t size, struct error *err)
 {
 	const char *wish = getenv("BENCH_RUN_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
 
 	if (wish && *wish)
-		return path_format(ret, size, err, "%s", wish);
+		return path_format(ret, size, err, "%s/bench", wish);
 	if (geteuid() == 0)
 		return path_format(ret, size, err, "/run/bench");
 	if (runtime && *runtime == '/')
 		return path_format(ret, size, err, "%s/bench", runtime);
 	return path_format(ret, size, err, "/tmp/bench-%u", (unsigned)geteuid());
+}
+
+/* The tag of https://bford.info/cachedir/: backup programs leave such a folder out, and we know our own again. */
+#define CACHE_TAG "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache made by bench: 'bench clean --cache' removes it."
+
+static void tag_cache(const char *path)
+{
+	char tag[PATH_MAX];
+
+	if (path_format(tag, sizeof(tag), NULL, "%s/CACHEDIR.TAG", path) == 0 && !path_exists(tag))
+		file_write_atomic(tag, CACHE_TAG "\n", sizeof(CACHE_TAG), 0644, NULL);
 }
 
 int cache_dir_path(char *ret, size_t size, bool make, struct error *err)
@@ -48,8 +57,25 @@ int cache_dir_path(char *ret, size_t size, bool make, struct error *err)
 		rc = dir_make(ret, 0755, err);
 		if (rc < 0)
 			error_hint(err, "name a writable folder in BENCH_CACHE_DIR");
+		else
+			tag_cache(ret);
 	}
 	return rc;
+}
+
+int cache_dir_remove(struct error *err)
+{
+	char path[PATH_MAX], tag[PATH_MAX], text[256];
+	int rc = cache_dir_path(path, sizeof(path), false, err);
+
+	if (rc < 0 || !path_exists(path))
+		return rc;
+	if (path_format(tag, sizeof(tag), err, "%s/CACHEDIR.TAG", path) < 0 || file_read("", tag, text, sizeof(text), NULL) < 0 ||
+	    strcmp(text, CACHE_TAG) != 0) {
+		error_set(err, EPERM, "%s does not look like a cache that bench made (no CACHEDIR.TAG of ours)", path);
+		return error_hint(err, "remove it by hand if it is one");
+	}
+	return dir_remove(path, err);
 }
 
 /* In /tmp anybody could have been there first. */
@@ -66,6 +92,18 @@ static int check_parent(const char *parent, struct error *err)
 	return 0;
 }
 
+/* Held while a run folder is made and while others are looked at, so that nobody takes a folder without its lock for a dead run. Blocks until it is had. */
+static int lock_parent(const char *parent, struct error *err)
+{
+	int fd = open(parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, "run folder %s", parent);
+	while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
 static int make_and_lock(const char *parent, struct run_dir *dir, struct error *err)
 {
 	char lock[160];
@@ -78,6 +116,9 @@ static int make_and_lock(const char *parent, struct run_dir *dir, struct error *
 		return -ENAMETOOLONG;
 	if (dir_make(parent, 0700, err) < 0 || check_parent(parent, err) < 0)
 		return err ? -err->code : -EIO;
+	_cleanup_close_ int parent_lock = lock_parent(parent, err);
+	if (parent_lock < 0)
+		return parent_lock;
 	if (mkdir(dir->path, 0700) < 0)
 		return error_errno(err, "make run folder %s", dir->path);
 	snprintf(lock, sizeof(lock), "%s/lock", dir->path);
@@ -134,7 +175,7 @@ int run_dir_undo(const char *run_path, struct error *err)
 	char parent[PATH_MAX];
 	int resisted = 0;
 
-	for (unsigned index = WORKERS_MAX; index-- > 0;) {
+	for (unsigned index = RUN_WORKERS_MAX; index-- > 0;) {
 		int rc = run_dir_undo_worker(run_path, index, err);
 
 		resisted += rc < 0 ? 1 : rc;
@@ -148,14 +189,17 @@ int run_dir_undo(const char *run_path, struct error *err)
 	return 0;
 }
 
-static bool is_alive(const char *run_path)
+/* 1: alive; 0: dead, its lock is free; -1: no run folder at all. */
+static int run_state(const char *run_path)
 {
 	char path[PATH_MAX];
 
 	if (path_format(path, sizeof(path), NULL, "%s/lock", run_path) < 0)
-		return true;
+		return -1;
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+	if (fd < 0)
+		return -1;
+	return flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
 int run_dir_each(void (*visit)(const char *run_path, bool alive, void *arg), void *arg, struct error *err)
@@ -171,13 +215,19 @@ int run_dir_each(void (*visit)(const char *run_path, bool alive, void *arg), voi
 	rc = check_parent(parent, err);
 	if (rc < 0)
 		return rc;
+	_cleanup_close_ int parent_lock = lock_parent(parent, err);
+	if (parent_lock < 0)
+		return parent_lock;
 	for (struct dirent *entry; (entry = readdir(folder));) {
 		if (strlen(entry->d_name) != 8 || strspn(entry->d_name, "0123456789abcdef") != 8)
 			continue;
 		if (path_format(path, sizeof(path), NULL, "%s/%s", parent, entry->d_name) < 0)
 			continue;
+		int alive = run_state(path);
+		if (alive < 0)
+			continue;
 		count++;
-		visit(path, is_alive(path), arg);
+		visit(path, alive, arg);
 	}
 	return count;
 }
@@ -201,7 +251,7 @@ int run_dir_leftovers(const char *run_path, void (*visit)(const char *kind, cons
 	char path[PATH_MAX];
 	int left = 0;
 
-	for (unsigned index = 0; index < WORKERS_MAX; index++)
+	for (unsigned index = 0; index < RUN_WORKERS_MAX; index++)
 		if (journal_path(path, sizeof(path), run_path, index) == 0)
 			left += journal_leftovers(path, visit_named, &naming);
 	return left;

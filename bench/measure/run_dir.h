@@ -1,6 +1,6 @@
 /* The folders of a run, and what is undone from them after it.
  *
- *   run folder    /run/bench/<id> (root), $XDG_RUNTIME_DIR/bench/<id> or /tmp/bench-<uid>/<id>; BENCH_RUN_DIR moves the parent.
+ *   run folder    /run/bench/<id> (root), $XDG_RUNTIME_DIR/bench/<id> or /tmp/bench-<uid>/<id>; BENCH_RUN_DIR=DIR: below DIR/bench.
  *                 Private (0700), holds one folder and one journal a worker and the lock file; gone after the run.
  *   cache folder  /var/cache/bench (root), $XDG_CACHE_HOME/bench or ~/.cache/bench; BENCH_CACHE_DIR moves it. Kept between runs.
  *
@@ -12,6 +12,8 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+enum { RUN_WORKERS_MAX = 1024 }; /* of one run, those that took the place of dead ones included */
 
 struct run_dir {
 	char path[128]; /* short: sockets live below it */
@@ -28,6 +30,9 @@ int run_dir_parent(char *ret, size_t size, struct error *err);
 
 /* The cache folder's path; made when `make`. */
 int cache_dir_path(char *ret, size_t size, bool make, struct error *err);
+
+/* Removes the cache; refuses a folder that does not bear our tag. */
+int cache_dir_remove(struct error *err);
 
 /* Undoes the journal of one worker ("w<index>.journal"). Returns how many objects resisted, -errno when it cannot be read. */
 int run_dir_undo_worker(const char *run_path, unsigned index, struct error *err);

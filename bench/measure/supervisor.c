@@ -6,6 +6,7 @@
 #include <bench/timeline.h>
 
 #include <base/files.h>
+#include <drivers/spawn.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +18,12 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-enum { WORKERS_MAX = RESULT_DRIVERS_MAX + 1, KILL_TIMEOUT_S = 10 };
+enum { KILL_TIMEOUT_S = 10 };
 
 struct guard {
 	int socket_fd, signal_fd;
 	struct run_dir run_dir;
-	pid_t workers[WORKERS_MAX]; /* 0: none */
+	pid_t workers[RUN_WORKERS_MAX]; /* 0: none */
 };
 
 /* ---- the end of everything below us: used by the supervisor, and by bench when the supervisor is dead ---- */
@@ -107,7 +108,8 @@ static void spawn_worker(struct guard *guard, const struct spawn_request *reques
 {
 	pid_t self = getpid(), pid = -1;
 
-	if (request->index < WORKERS_MAX && socket_fd >= 0)
+	spawn_bind(request->cpuset_measure); /* reaping is part of a guest's stop, and must not disturb an instance */
+	if (request->index < RUN_WORKERS_MAX && socket_fd >= 0)
 		pid = fork();
 	if (pid == 0)
 		worker_child(guard, request, socket_fd, self);
@@ -167,7 +169,7 @@ static void reap(struct guard *guard)
 	if (read(guard->signal_fd, &info, sizeof(info)) < 0 && errno != EAGAIN)
 		return;
 	for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;)
-		for (unsigned i = 0; i < WORKERS_MAX; i++)
+		for (unsigned i = 0; i < RUN_WORKERS_MAX; i++)
 			if (guard->workers[i] == pid)
 				worker_ended(guard, i, wait_status);
 }
@@ -293,12 +295,14 @@ int supervisor_notice(struct supervisor *supervisor, struct exit_notice *ret)
 int supervisor_end(struct supervisor *supervisor, struct error *err)
 {
 	int wait_status = 0;
+	pid_t pid;
 
 	if (supervisor->socket_fd >= 0)
 		close(take_fd(&supervisor->socket_fd));
-	while (waitpid(supervisor->pid, &wait_status, 0) < 0 && errno == EINTR)
-		;
-	int resisted = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 ? 0 : 1;
+	do
+		pid = waitpid(supervisor->pid, &wait_status, 0);
+	while (pid < 0 && errno == EINTR);
+	int resisted = pid > 0 && WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 ? 0 : 1;
 	if (resisted) {
 		/* It was killed, or something resisted: what it could not do is ours to do. */
 		kill_descendants();

@@ -43,8 +43,11 @@ static void choose_sets(hwloc_topology_t topology, struct run_plan *plan)
 		for (int i = 0; i < plan->vcpus; i++)
 			hwloc_bitmap_set(instance, cpus[i]);
 		hwloc_bitmap_set(measure, cpus[mine]);
-		hwloc_bitmap_list_snprintf(plan->cpuset_instance, sizeof(plan->cpuset_instance), instance);
+		int length = hwloc_bitmap_list_snprintf(plan->cpuset_instance, sizeof(plan->cpuset_instance), instance);
 		hwloc_bitmap_list_snprintf(plan->cpuset_measure, sizeof(plan->cpuset_measure), measure);
+		/* A list that was cut would name other CPUs. */
+		if (length >= (int)sizeof(plan->cpuset_instance))
+			plan->cpuset_instance[0] = plan->cpuset_measure[0] = '\0';
 	}
 	hwloc_bitmap_free(allowed);
 	hwloc_bitmap_free(instance);

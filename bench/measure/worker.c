@@ -36,15 +36,6 @@ static void send_note(void *arg, const char *text)
 	message_send(worker->socket_fd, &reply, sizeof(reply), -1);
 }
 
-/* Away from the CPUs of the instances, where there is another. A CPU that we may not use is no reason to fail. */
-static void bind_to(const char *cpuset)
-{
-	cpu_set_t set;
-
-	if (cpuset[0] && spawn_parse_cpuset(cpuset, &set, NULL) == 0)
-		sched_setaffinity(0, sizeof(set), &set);
-}
-
 static int open_driver(struct worker *worker, struct driver_info *ret_info, struct error *err)
 {
 	const struct spawn_request *setup = worker->setup;
@@ -53,7 +44,7 @@ static int open_driver(struct worker *worker, struct driver_info *ret_info, stru
 	worker->driver = driver_find(setup->spec.name);
 	if (!worker->driver)
 		return error_set(err, ENOENT, "no driver '%s'", setup->spec.name);
-	bind_to(setup->cpuset_measure);
+	spawn_bind(setup->cpuset_measure);
 	snprintf(worker->run_dir, sizeof(worker->run_dir), "%s/w%u", setup->run_path, setup->index);
 	snprintf(journal_path, sizeof(journal_path), "%s/w%u.journal", setup->run_path, setup->index);
 	if (dir_make(worker->run_dir, 0700, err) < 0 || journal_open(journal_path, &worker->journal, err) < 0)
@@ -115,7 +106,8 @@ int worker_main(const struct spawn_request *setup, int socket_fd)
 
 		if (request.op == WORKER_OPEN) {
 			reply.kind = REPLY_OPENED;
-			open_driver(&worker, &reply.info, &reply.error);
+			if (open_driver(&worker, &reply.info, &reply.error) == 0)
+				reply.error = (struct error){0}; /* what failed on the way to success is no error */
 		} else if (request.op == WORKER_SAMPLE) {
 			climb(&worker, &request, &reply);
 		} else {

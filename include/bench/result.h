@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RESULT_SCHEMA_VERSION = 1, RESULT_DRIVERS_MAX = 32 };
+enum { RESULT_SCHEMA_VERSION = 1, RESULT_DRIVERS_MAX = 32, RESULT_LEFT_OUT_MAX = 8 };
 
 /* One start of one instance. */
 enum sample_status {
@@ -62,6 +62,12 @@ struct result_driver {
 	struct driver_info info;
 };
 
+/* A driver that was planned and could not run here: a result says so, it does not keep silent. */
+struct left_out {
+	char label[64];
+	char reason[480];
+};
+
 /* How the run was laid out. */
 struct run_plan {
 	uint32_t n;      /* blocks that count */
@@ -106,4 +112,6 @@ struct result {
 	size_t n_blocks;
 	struct sample *samples; /* heap */
 	size_t n_samples;
+	struct left_out left_out[RESULT_LEFT_OUT_MAX];
+	size_t n_left_out;
 };

@@ -33,13 +33,25 @@ echo '[1, 2, 3]' >"$WORK/array.json"
 for bad in truncated empty deep noise future array; do
 	expect_fail 3 "$bad.json" bench show "$WORK/$bad.json"
 done
-expect_fail 3 "$WORK" bench show "$WORK"
+expect_fail 3 "holds neither result.json nor samples.jsonl" bench show "$WORK"
+bench show "$WORK/good" | grep -q '^mock' || fail "show does not take the folder"
 
 # Nothing is ever overwritten.
 expect_fail 3 "already holds a result" bench run startup --driver mock --n 1 --out "$WORK/good"
 # An output folder that cannot be made, known before anything is measured.
 expect_fail 3 "null/out" bench run startup --driver mock --n 1 --out /dev/null/out
 [ ! -e "$WORK/o0" ] || fail "a run that measured nothing left its folder"
+
+# Standard streams that a careless parent closed; stdout that is full.
+bench run startup --driver mock --n 1 --out "$WORK/closed" <&- >&- 2>&- || fail "with closed standard streams"
+[ -s "$WORK/closed/result.json" ] || fail "with closed standard streams: no result"
+expect_fail 3 "No space left" sh -c '"$0" run startup --driver mock --n 1 --json --out "$1" >/dev/full' "$BIN/bench" "$WORK/full"
+# Two runs into one folder.
+expect_fail 3 "another run writes to" flock "$WORK/noise.json" sh -c 'mkdir "$1"; exec 9<"$1"; flock 9; "$0" run startup --driver mock --n 1 --out "$1"' "$BIN/bench" "$WORK/busy"
+# Every start too late: the result shows it, and the exit status too.
+expect_fail 3 "start 2 hangs as declared" bench run startup --driver mock:hang=1 --n 2 --warmup 0 --out "$WORK/late"
+expect_fail 3 "not ready in time in any of its first starts" bench run startup --driver mock:hang=1 --n 5 --warmup 0 --out "$WORK/later"
+[ "$(grep -c '"censored"' "$WORK/late/result.json")" -ge 1 ] || fail "censored starts are not in the result"
 
 # Help at every level, on stdout, with status 0.
 for command in "" run show doctor clean; do

@@ -4,7 +4,7 @@
 source "$(dirname "$0")/../lib.sh"
 
 normalise() {
-	awk '/^null \(harness/ { next } /^- null|^host: / { drop = 1; next } /^  / && drop { next } { drop = 0; print }' |
+	awk '/^null \(/ { next } /^- null|^host: / { drop = 1; next } /^  / && drop { next } { drop = 0; print }' |
 		sed -E -e "s#$WORK#WORK#g" -e 's/started [0-9TZ:-]+, took .*/started DATE/' -e 's/ETA .*/ETA T/' -e 's/  +/  /g' -e 's/ +$//'
 }
 for case in "$HERE"/cli/transcripts/*/; do

@@ -30,6 +30,8 @@ grep -qiE 'memory|MiB|panic' "$WORK/stderr" || fail "it is not said that memory 
 
 echo "a guest that is not ready in time"
 expect_fail 3 "not ready in time|no answer in time" run_vm --timeout 300ms
+grep -q '"censored"' "$WORK/out/result.json" || fail "the start that was too late is not in the result"
+rm -rf "$WORK/out"
 
 echo "a machine type that does not exist"
 expect_fail 3 "toaster" run_vm --machine toaster
@@ -52,6 +54,10 @@ ro_cgroups='for m in $(awk '"'"'$5 ~ "^/sys/fs/cgroup" { print $5 }'"'"' /proc/s
 expect_fail 3 "cgroup" hidden "$ro_cgroups" "$BIN/bench" run startup --driver container:cgroup=on --n 1 --warmup 0 --out "$WORK/out"
 hidden "$ro_cgroups" "$BIN/bench" run startup --driver container --n 1 --warmup 0 --out "$WORK/out-nocg" >"$WORK/table" 2>"$WORK/log" || fail "no cgroups: $(cat "$WORK/log")"
 grep -qiE 'not limited|no .*limit|cgroup' "$WORK/table" || fail "it is not said that nothing is limited: $(cat "$WORK/table")"
+
+echo "a run folder from which nothing can be executed"
+hidden 'mount -t tmpfs -o noexec,nosuid,nodev none /run' "$BIN/bench" run startup --driver process,container,vm --n 1 --warmup 0 --out "$WORK/out-noexec" >/dev/null 2>"$WORK/log" ||
+	fail "noexec: $(cat "$WORK/log")"
 
 echo "disk full while the result is written"
 mkdir "$WORK/small"

@@ -16,7 +16,7 @@ root=$WORK/root
 mkdir -p "$root"/{bin,proc,sys,dev,tmp,run,etc,root}
 cp "$(command -v busybox)" "$root/bin/busybox"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
-programs=("$BIN/bench" "$BIN/test_runtime_container" "$BIN/test_runtime_failure" "$BIN/test_cgroup")
+programs=("$BIN/bench" "$BIN/test_runtime_container" "$BIN/test_runtime_failure" "$BIN/test_runtime_cgroup" "$BIN/test_cgroup")
 for file in "${programs[@]}" "$BIN/bench-agent" "$HERE/data"; do
 	[ -e "$file" ] || continue
 	mkdir -p "$root$(dirname "$file")"
@@ -44,14 +44,13 @@ export PATH=/bin HOME=/root LSAN_OPTIONS=detect_leaks=0 BENCH_MUST_RUN=container
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mkdir -p /dev/shm; mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 echo +cpu +memory +pids >/sys/fs/cgroup/cgroup.subtree_control # as systemd does
-mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
 ifconfig lo up
 exec >/dev/ttyS0 2>&1
 echo "controllers: \$(cat /sys/fs/cgroup/cgroup.controllers)"
 $BIN/bench doctor
 $BIN/bench run startup --driver process,container:cgroup=on --n 3 --warmup 1 --memory 64M --out /tmp/out 2>&1 && echo "RUN FINE"
 grep -E '"(cgroup|limits)":' /tmp/out/result.json
-for t in test_runtime_container test_runtime_failure test_cgroup; do
+for t in test_runtime_container test_runtime_failure test_runtime_cgroup test_cgroup; do
 	$BIN/\$t -j1 --timeout 240 && echo "TEST FINE \$t"
 done
 find /sys/fs/cgroup -name '*bench*' | sed 's/^/LEFT /'
@@ -65,7 +64,7 @@ timeout 500 qemu-system-x86_64 -M q35 -accel tcg -m 2048 -smp 2 -nodefaults -dis
 	-kernel "$kernel" -initrd "$WORK/initramfs" -append "console=ttyS0 quiet panic=-1 cgroup_no_v1=all" </dev/null >"$WORK/qemu" 2>&1 || fail "the guest did not end: $(tail -5 "$WORK/serial")"
 tr -d '\r' <"$WORK/serial" >"$WORK/said"
 grep -q 'ALL SAID' "$WORK/said" || fail "the guest did not say all: $(tail -20 "$WORK/said")"
-for wanted in 'controllers:.*memory.*pids' 'RUN FINE' 'TEST FINE test_runtime_container' 'TEST FINE test_runtime_failure' 'TEST FINE test_cgroup'; do
+for wanted in 'controllers:.*memory.*pids' 'RUN FINE' 'TEST FINE test_runtime_container' 'TEST FINE test_runtime_failure' 'TEST FINE test_runtime_cgroup' 'TEST FINE test_cgroup'; do
 	grep -qE "$wanted" "$WORK/said" || fail "no '$wanted' in what the guest said: $(cat "$WORK/said")"
 done
 grep -q '^LEFT' "$WORK/said" && fail "cgroups are left: $(grep '^LEFT' "$WORK/said")"

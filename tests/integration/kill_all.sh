@@ -32,14 +32,39 @@ status=0 && wait "$pid" || status=$?
 [ "$status" -eq 3 ] || fail "supervisor killed: status $status instead of 3: $(cat "$WORK/log-supervisor")"
 same_host "supervisor killed"
 
+# A worker that dies takes one sample with it: the run goes on, with new guests.
 start_run worker
-worker=$(pgrep -P "$supervisor" -o -f 'bench run') # the oldest: it cannot be QEMU
+for child in $(pgrep -P "$supervisor"); do
+	# libvirt's threads live in one worker only
+	[ "$(readlink "/proc/$child/exe")" = "$BIN/bench" ] && [ "$(find "/proc/$child/task" -mindepth 1 -maxdepth 1 | wc -l)" -gt 1 ] && worker=$child
+done
+[ -n "${worker:-}" ] || fail "the vm driver's worker is not to be found"
 kill -KILL "$worker"
-sleep 0.2
-kill -0 "$pid" 2>/dev/null || fail "a worker's death ended the run: $(cat "$WORK/log-worker")"
+for ((tick = 0; tick < 300; tick++)); do
+	if sed '1,/its worker was killed by signal 9/d' "$WORK/out-worker/samples.jsonl" | grep -q '"driver": *3.*"status": *"ok"'; then
+		break
+	fi
+	kill -0 "$pid" 2>/dev/null || fail "a worker's death ended the run: $(cat "$WORK/log-worker")"
+	sleep 0.1
+done
+grep -q 'its worker was killed by signal 9' "$WORK/out-worker/samples.jsonl" || fail "the sample that died with its worker is not in the journal"
+((tick < 300)) || fail "no guest was started after a worker's death: $(tail -3 "$WORK/out-worker/samples.jsonl")"
 kill -INT "$pid"
 wait "$pid" || true
 same_host "worker killed"
+
+# Interrupted while it prepares: no result, no folder, nothing else.
+"$BIN/bench" run startup --driver vm --n 5 --out "$WORK/out-early" >/dev/null 2>"$WORK/log-early" &
+pid=$!
+for ((tick = 0; tick < 100; tick++)); do
+	[ -n "$(pgrep -P "$pid")" ] && break
+	sleep 0.01
+done
+kill -INT "$pid"
+status=0 && wait "$pid" || status=$?
+[ "$status" -eq 130 ] || fail "interrupted early: status $status instead of 130: $(cat "$WORK/log-early")"
+[ ! -e "$WORK/out-early" ] || fail "interrupted early: a folder is left"
+same_host "interrupted early"
 
 start_run both
 kill -STOP "$pid" "$supervisor"

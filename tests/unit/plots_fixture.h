@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bench/result.h>
+#include <criterion/criterion.h>
 #include <results/summary.h>
 
 #include <math.h>
@@ -242,6 +243,14 @@ static inline void fixture_summarise(struct fixture *f)
 		f->summary.drivers[f->summary.baseline].ratio = (struct estimate){1, 1, 1};
 }
 
+static inline void fixture_left_out(struct fixture *f, const char *label, const char *reason)
+{
+	struct left_out *left_out = &f->result.left_out[f->result.n_left_out++];
+
+	snprintf(left_out->label, sizeof(left_out->label), "%s", label);
+	snprintf(left_out->reason, sizeof(left_out->reason), "%s", reason);
+}
+
 /* The main job: null, process, container and vm, n starts each. */
 static inline void fixture_startup(struct fixture *f, uint32_t n)
 {
@@ -287,6 +296,9 @@ static inline void fixture_troubled(struct fixture *f)
 	}
 	fixture_driver(f, "lxc", "lxc", NULL); /* never came to its turn */
 	fixture_summarise(f);
+	fixture_left_out(f, "vm:machine=xen",
+			 "vm: the machine type 'xen' is not known to QEMU; see 'qemu-system-x86_64 -machine help' for <those> it knows");
+	fixture_left_out(f, "odd\033[31m", "");
 	f->result.interrupted = true;
 	snprintf(f->result.drivers[2].info.notes[0], sizeof(f->result.drivers[2].info.notes[0]),
 		 "no CPU limit: the cpu controller is not <mounted>");
@@ -300,6 +312,32 @@ static inline void fixture_troubled(struct fixture *f)
 	f->result.blocks[3].tainted = f->result.blocks[4].tainted = true;
 	snprintf(f->result.blocks[3].taint_reason, sizeof(f->result.blocks[3].taint_reason), "steal 41 ms in a block of 2.1 s");
 	f->result.samples[80].phases_disagree = true;
+}
+
+/* The baseline never started, the machine was never ready: one driver alone has figures, and one left the run after its warm-up. */
+static inline void fixture_never_ready(struct fixture *f)
+{
+	fixture_begin(f, 12);
+	for (uint32_t d = 0; d < 3; d++)
+		fixture_driver(f,
+			       d == 0   ? "process"
+			       : d == 1 ? "container"
+					: "vm",
+			       d == 0   ? "process"
+			       : d == 1 ? "container"
+					: "vm",
+			       d == 2 ? "q35" : NULL);
+	for (uint32_t i = 0; i < 12; i++) {
+		fixture_sample(f, 0, i, SAMPLE_FAILED);
+		fixture_sample(f, 2, i, SAMPLE_CENSORED);
+	}
+	fixture_starts(f, 1, 12, fixture_container);
+	fixture_driver(f, "command", "docker", NULL);
+	fixture_sample(f, 3, 0, SAMPLE_FAILED)->warmup = true;
+	fixture_left_out(f, "docker", "its first start failed: no such image");
+	/* figures by the real thing: they must be unknown there, too */
+	free(f->summary.drivers);
+	cr_assert_eq(summary_make(&f->result, &f->summary, NULL), 0);
 }
 
 static inline void fixture_end(struct fixture *f)

@@ -18,6 +18,14 @@ static inline void fixture_driver(struct result *result, const char *name, const
 	snprintf(driver->spec.label, sizeof(driver->spec.label), "%s", label);
 }
 
+static inline void fixture_left_out(struct result *result, const char *label, const char *reason)
+{
+	struct left_out *left_out = &result->left_out[result->n_left_out++];
+
+	snprintf(left_out->label, sizeof(left_out->label), "%s", label);
+	snprintf(left_out->reason, sizeof(left_out->reason), "%s", reason);
+}
+
 /* A run of `n_blocks` empty blocks with the given drivers. */
 static inline struct result fixture_result(const char *const drivers[], size_t n_drivers, uint32_t n_blocks)
 {

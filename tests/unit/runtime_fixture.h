@@ -51,7 +51,9 @@ static inline struct container_options options_here(void)
 	options.rootfs = root;
 	options.argv = shell;
 	options.envp = environment;
-	options.cgroup_name = cgroup_run_name("test", group_name, sizeof(group_name));
+	if (!group_name[0])
+		cgroup_run_name("", group_name, sizeof(group_name));
+	options.cgroup_name = group_name;
 	options.limits = (struct cgroup_limits){.memory_bytes = 64 << 20, .cpu_percent = 150, .cpu_weight = 200, .pids_max = 20};
 	return options;
 }
@@ -92,6 +94,16 @@ static inline void teardown(void)
 		cr_expect_not(path_exists(path), "%s is left", path);
 	}
 	dir_remove(root, NULL);
+}
+
+/* Gives up root for good, as far as this test's own process goes. */
+static inline void become_ordinary(void)
+{
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(chown(root, 65534, 65534), 0);
+	cr_assert(setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+	prctl(PR_SET_DUMPABLE, 1); /* as after an exec: /proc/self belongs to us again */
 }
 
 /* A started container with both ends of its stream. */

@@ -147,10 +147,24 @@ Test(cgroup, long_names_are_refused)
 
 Test(cgroup, run_names_are_plain)
 {
-	char name[64];
+	static const char *const others[] = {"",
+					     "/",
+					     "w0",
+					     "/run/bench/0a1b2c3/w0",
+					     "/run/bench/0a1b2c3d/x0",
+					     "/tmp/bench-test",
+					     "0a1b2c3d/w0",
+					     "/run/0A1B2C3D/w0",
+					     "/run/0a1b2c3d/w0/..",
+					     "/run/0a1b2c3d/w"};
+	char name[64], second[64];
 
-	cgroup_run_name("my run/../#1", name, sizeof(name));
-	cr_assert_null(strchr(name, '/'));
-	cr_assert_null(strchr(name, '.'));
-	cr_assert_eq(strncmp(name, "bench-", 6), 0);
+	cr_assert_str_eq(cgroup_run_name("/run/bench/0a1b2c3d/w12", name, sizeof(name)), "bench-0a1b2c3d-w12");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		cgroup_run_name(others[i], name, sizeof(name));
+		cgroup_run_name(others[i], second, sizeof(second));
+		cr_assert_eq(strspn(name + 6, "0123456789abcdef"), 16, "'%s' gives %s", others[i], name);
+		cr_assert_eq(strlen(name), 22, "'%s' gives %s", others[i], name);
+		cr_assert_str_neq(name, second, "random, so never the same");
+	}
 }

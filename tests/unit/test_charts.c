@@ -111,7 +111,7 @@ Test(charts, gnuplot_draws_both_formats_and_leaves_nothing_else)
 	draw(&f, folder);
 	for (size_t chart = 0; chart < 2; chart++) {
 		expect_svg(folder, chart, "VM figures: TCG (emulated), q35");
-		expect_svg(folder, chart, "null (harness floor)");
+		expect_svg(folder, chart, "null (floor)");
 		expect_svg(folder, chart, "container");
 		expect_svg(folder, chart, "host kernel 6.1.0-28-amd64");
 		expect_png(folder, chart);
@@ -187,7 +187,27 @@ Test(charts, censored_curve_ends_below_one_at_the_time_limit)
 	expect_svg(folder, 1, "not ready within the time limit");
 	expect_svg(folder, 1, "no phase was measured");
 	expect_svg(folder, 0, "INTERRUPTED");
+	expect_svg(folder, 0, "VM figures: TCG (emulated), microvm / q35 / pc · left out: vm:machine=xen, odd");
 	free(data);
+	dir_remove(folder, NULL);
+	fixture_end(&f);
+}
+
+Test(charts, drivers_that_were_never_ready)
+{
+	struct fixture f;
+	char folder[PATH_MAX];
+
+	need_gnuplot();
+	fixture_never_ready(&f);
+	draw(&f, folder);
+	for (size_t chart = 0; chart < 2; chart++) {
+		expect_svg(folder, chart, "left out: docker");
+		expect_svg(folder, chart, "> 60.0 s");
+		expect_png(folder, chart);
+	}
+	expect_svg(folder, 0, "process – 12 failed");
+	expect_svg(folder, 0, "12 not ready within 60.0 s");
 	dir_remove(folder, NULL);
 	fixture_end(&f);
 }

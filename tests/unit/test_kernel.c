@@ -200,6 +200,18 @@ Test(kernel, damaged_packages_are_errors, .init = setup, .fini = teardown)
 	cr_assert_lt(kernel_unpack(path, dir, &err), 0);
 }
 
+/* A cache that is empty at first, as on every new host: the way to success leaves no error behind. */
+Test(kernel, a_choice_leaves_no_error, .init = setup, .fini = teardown)
+{
+	struct kernel_choice choice;
+	struct error err = {0};
+
+	if (kernel_choose(NULL, dir, NULL, NULL, &choice, &err) < 0)
+		cr_skip_test("no kernel here and none to be had: %s", err.message);
+	cr_assert_eq(err.code, 0, "%s", err.message);
+	cr_assert(path_exists(choice.path));
+}
+
 Test(kernel, an_unwritable_cache_is_named)
 {
 	struct error err = {0};

@@ -54,13 +54,21 @@ static struct scratch host_with(const char *stat, const char *pressure, const ch
 
 Test(quality, reads_what_the_host_tells)
 {
-	struct scratch scratch = host_with("cpu  1 2 3 4 5 6 7 80 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nprocs_running 3\n",
-					   "some avg10=0.00 avg60=0.00 avg300=0.00 total=1234\nfull avg10=0.00 total=99\n",
-					   "usage_usec 5\nnr_throttled 1\nthrottled_usec 77\n");
+	struct scratch scratch =
+		host_with("cpu  1 2 3 4 5 6 7 88 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\ncpu1 1 2 3 4 5 6 7 80 9 10\nprocs_running 3\n",
+			  "some avg10=0.00 avg60=0.00 avg300=0.00 total=1234\nfull avg10=0.00 total=99\n",
+			  "usage_usec 5\nnr_throttled 1\nthrottled_usec 77\n");
 	struct quality_reading reading;
 
-	quality_read(scratch.path, &reading);
-	cr_expect_eq(reading.steal_ns, 80 * (1000000000 / sysconf(_SC_CLK_TCK)));
+	quality_read(scratch.path, NULL, &reading);
+	cr_expect_eq(reading.steal_ns, 88 * (1000000000 / sysconf(_SC_CLK_TCK)));
+	cr_expect_eq(reading.n_cpus, 2);
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	CPU_SET(1, &one);
+	quality_read(scratch.path, &one, &reading);
+	cr_expect_eq(reading.steal_ns, 80 * (1000000000 / sysconf(_SC_CLK_TCK)), "of the CPU that we use");
+	cr_expect_eq(reading.n_cpus, 1);
 	cr_expect_eq(reading.procs_running, 2, "without ourselves");
 	cr_expect_eq(reading.psi_cpu_ns, 1234000);
 	cr_expect_eq(reading.psi_io_ns, -1, "not told, not zero");
@@ -75,12 +83,12 @@ Test(quality, an_empty_host_is_unknown)
 	struct disturbance disturbance;
 	char reason[64];
 
-	quality_read(scratch.path, &reading);
+	quality_read(scratch.path, NULL, &reading);
 	cr_expect_eq(reading.steal_ns, -1);
 	cr_expect_eq(reading.throttled_ns, -1);
 	quality_difference(&reading, &reading, 300000, &disturbance);
 	cr_expect_eq(disturbance.steal_ns, -1);
-	cr_expect_not(quality_is_tainted(&disturbance, 1000000000, 300000, reason, sizeof(reason)), "the unknown is no taint");
+	cr_expect_not(quality_is_tainted(&disturbance, 1000000000, 1, 300000, reason, sizeof(reason)), "the unknown is no taint");
 	scratch_remove(&scratch);
 }
 
@@ -92,12 +100,13 @@ Test(quality, taint_has_a_reason)
 	steal.steal_ns = 60000000;
 	slow.spin_ns = 460000;
 	throttled.throttled_ns = 1;
-	cr_expect_not(quality_is_tainted(&quiet, 1000000000, 300000, reason, sizeof(reason)));
-	cr_expect(quality_is_tainted(&steal, 1000000000, 300000, reason, sizeof(reason)));
+	cr_expect_not(quality_is_tainted(&quiet, 1000000000, 1, 300000, reason, sizeof(reason)));
+	cr_expect(quality_is_tainted(&steal, 1000000000, 1, 300000, reason, sizeof(reason)));
 	cr_expect_str_eq(reason, "steal 60.0 ms of 1.00 s");
-	cr_expect(quality_is_tainted(&slow, 1000000000, 300000, reason, sizeof(reason)));
-	cr_expect_not(quality_is_tainted(&slow, 1000000000, 0, reason, sizeof(reason)), "the usual is not known yet");
-	cr_expect(quality_is_tainted(&throttled, 1000000000, 300000, reason, sizeof(reason)));
+	cr_expect(quality_is_tainted(&slow, 1000000000, 1, 300000, reason, sizeof(reason)));
+	cr_expect_not(quality_is_tainted(&steal, 1000000000, 2, 300000, reason, sizeof(reason)), "of two CPUs it is 3 %%");
+	cr_expect_not(quality_is_tainted(&slow, 1000000000, 1, 0, reason, sizeof(reason)), "the usual is not known yet");
+	cr_expect(quality_is_tainted(&throttled, 1000000000, 1, 300000, reason, sizeof(reason)));
 	cr_expect_gt(quality_spin_ns(), 10000, "the control loop is really run");
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const argv[] = {"/agent", NULL};
@@ -170,7 +171,29 @@ Test(plan, bad_options_are_refused)
 	refuse(&options, "CPU list '3-1'", "");
 	options = options_for(BENCH_TEST_DATA "/cgroup-none");
 	options.cgroup = CONTAINER_ON;
-	refuse(&options, "no cgroup file system", "run as root");
+	refuse(&options, "no cgroup file system", "go without limits");
+}
+
+Test(plan, memory_for_less_than_a_start_is_refused)
+{
+	struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-hybrid");
+	struct container_plan *plan = NULL;
+	struct error err = {0};
+
+	if (faccessat(AT_FDCWD, BENCH_TEST_DATA "/cgroup-hybrid/sys/fs/cgroup/memory", W_OK, AT_EACCESS) < 0)
+		skip("this user may not write to the test data");
+	options.limits.memory_bytes = 1;
+	refuse(&options, "memory limit of 1 bytes", "4 MiB or more");
+	options.limits.memory_bytes = CONTAINER_MEMORY_MIN - 1;
+	refuse(&options, "a container's start itself needs more", "cgroup=off");
+	options.limits.memory_bytes = CONTAINER_MEMORY_MIN;
+	cr_assert_eq(container_prepare(&options, &plan, &err), 0, "%s", err.message);
+	container_plan_free(plan);
+	/* Where nothing enforces it, it is a note like any other missing limit. */
+	options = options_for(BENCH_TEST_DATA "/cgroup-none");
+	options.limits.memory_bytes = 1;
+	cr_assert_eq(container_prepare(&options, &plan, &err), 0, "%s", err.message);
+	container_plan_free(plan);
 }
 
 Test(plan, agent_is_replaced_not_written_through)
@@ -185,6 +208,23 @@ Test(plan, agent_is_replaced_not_written_through)
 	cr_assert_eq(runtime_rootfs_prepare(root, "/proc/self/comm", &err), 0, "%s", err.message);
 	cr_assert_geq(file_read("", source, text, sizeof(text), &err), 0);
 	cr_assert_str_eq(text, "one");
+}
+
+Test(plan, agent_is_a_copy)
+{
+	struct error err = {0};
+	char agent[128], source[128];
+	struct stat before, after, copy;
+
+	snprintf(source, sizeof(source), "%s/source", root);
+	snprintf(agent, sizeof(agent), "%s/agent", root);
+	cr_assert_eq(file_write_atomic(source, "one", 3, 0755, &err), 0, "%s", err.message);
+	cr_assert_eq(stat(source, &before), 0);
+	cr_assert_eq(runtime_rootfs_prepare(root, source, &err), 0, "%s", err.message);
+	cr_assert(stat(source, &after) == 0 && stat(agent, &copy) == 0);
+	cr_expect_eq(after.st_nlink, 1);
+	cr_expect_neq(copy.st_ino, after.st_ino, "its mode and owner are its own");
+	cr_expect(before.st_ctim.tv_sec == after.st_ctim.tv_sec && before.st_ctim.tv_nsec == after.st_ctim.tv_nsec);
 }
 
 Test(plan, options_from_text)

@@ -73,7 +73,7 @@ static void need_gnuplot(void)
 
 Test(report, says_all_that_a_reader_needs)
 {
-	static const char *const words[] = {"null (harness floor)",
+	static const char *const words[] = {"null (floor)",
 					    "process",
 					    "container",
 					    "vm (TCG, q35)",
@@ -139,6 +139,24 @@ Test(report, text_of_others_is_escaped)
 	expect_text(doc, "<b>&amp;");
 	expect_text(doc, "no CPU limit: the cpu controller is not <mounted>");
 	expect_text(doc, "INTERRUPTED after");
+	xmlFreeDoc(doc);
+	fixture_end(&f);
+}
+
+/* Before the first figure a reader knows who is missing. */
+Test(report, says_at_the_top_who_was_left_out)
+{
+	struct fixture f;
+
+	fixture_never_ready(&f);
+	xmlDoc *doc = make_report(&f, false);
+
+	cr_expect_eq(count_nodes(doc, "//*[@class='alert'][contains(., 'docker was left out: its first start failed')]"
+				      "[following::*[local-name()='table']][not(preceding::*[local-name()='h2'])]"),
+		     1);
+	expect_text(doc, "> 60.0 s");
+	expect_text(doc, "process: 12 starts failed and are in no figure; the first: the guest kernel panicked");
+	cr_expect_eq(count_nodes(doc, "//*[local-name()='td'][contains(., 'nan') or contains(., 'inf')]"), 0);
 	xmlFreeDoc(doc);
 	fixture_end(&f);
 }

@@ -56,6 +56,8 @@ static struct result full_result(void)
 	sample->status = SAMPLE_FAILED;
 	sample->timeline.present = 0;
 	snprintf(sample->reason, sizeof(sample->reason), "QEMU ended: no such machine");
+	fixture_left_out(&result, "docker", "no daemon; start it with \"systemctl start docker\"");
+	fixture_left_out(&result, "vm:accel=kvm", "");
 	return result;
 }
 
@@ -112,6 +114,11 @@ Test(result_io, nothing_is_lost)
 	cr_assert_str_eq(back.drivers[1].spec.options[1].value, "a \"quoted\" \\ value");
 	cr_assert_str_eq(back.drivers[1].info.pairs[1].value, "tcg");
 	cr_assert_str_eq(back.drivers[1].info.notes[0], "no block limit");
+	cr_assert_eq(back.n_left_out, 2);
+	cr_assert_str_eq(back.left_out[0].label, "docker");
+	cr_assert_str_eq(back.left_out[0].reason, "no daemon; start it with \"systemctl start docker\"");
+	cr_assert_str_eq(back.left_out[1].label, "vm:accel=kvm");
+	cr_assert_str_eq(back.left_out[1].reason, "");
 	cr_assert_eq(back.n_blocks, 12);
 	cr_assert_eq(memcmp(back.blocks, result.blocks, 12 * sizeof(*back.blocks)), 0);
 	cr_assert_eq(back.n_samples, 24);
@@ -156,11 +163,36 @@ Test(result_io, odd_bytes_become_harmless)
 	sample->status = SAMPLE_FAILED;
 	memset(sample->reason, '\xff', sizeof(sample->reason) - 1);
 	snprintf(result.environment.cpu_model, sizeof(result.environment.cpu_model), "a\x1b[2Jb\nc\xc2\x9b");
+	fixture_left_out(&result, "vm\t2", "");
+	memset(result.left_out[0].reason, '\xff', sizeof(result.left_out[0].reason) - 1);
 	text = to_text(&result);
 	back = parse(text);
+	cr_assert_str_eq(back.left_out[0].label, "vm 2");
+	cr_assert_eq(strspn(back.left_out[0].reason, "?"), sizeof(result.left_out[0].reason) - 1);
 	cr_assert_str_eq(back.command_line, "bench --out ??.json --label gr\xc3\xbc\xc3\x9f\x65 ??");
 	cr_assert_eq(strspn(back.samples[0].reason, "?"), sizeof(sample->reason) - 1);
 	cr_assert_str_eq(back.environment.cpu_model, "a [2Jb c  ");
+	result_free(&result);
+	result_free(&back);
+	free(text);
+}
+
+/* As many as there is room for, each as long as it can be. */
+Test(result_io, all_that_was_left_out)
+{
+	struct result result = fixture_result(both, 2, 1), back;
+	char *text, label[sizeof(result.left_out[0].label)], reason[sizeof(result.left_out[0].reason)];
+
+	for (int i = 0; i < RESULT_LEFT_OUT_MAX; i++) {
+		memset(label, 'a' + i, sizeof(label));
+		memset(reason, 'A' + i, sizeof(reason));
+		label[sizeof(label) - 1] = reason[sizeof(reason) - 1] = '\0';
+		fixture_left_out(&result, label, reason);
+	}
+	text = to_text(&result);
+	back = parse(text);
+	cr_assert_eq(back.n_left_out, RESULT_LEFT_OUT_MAX);
+	cr_assert_eq(memcmp(back.left_out, result.left_out, sizeof(result.left_out)), 0);
 	result_free(&result);
 	result_free(&back);
 	free(text);
@@ -201,6 +233,7 @@ Test(result_io, order_of_members_and_blanks_are_no_matter)
 				   "\"cpuset_instance\":null},\"schema_version\":1}  \n\n";
 	struct result result = parse(text);
 
+	cr_assert_eq(result.n_left_out, 0, "files older than this member have none");
 	cr_assert_eq(result.duration_ns, 5);
 	cr_assert(result.interrupted);
 	cr_assert_eq(result.environment.cores, 1);

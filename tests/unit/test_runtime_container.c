@@ -55,16 +55,6 @@ Test(container, is_isolated)
 	close(leaked);
 }
 
-/* Gives up root for good, as far as this test's own process goes. */
-static void become_ordinary(void)
-{
-	if (geteuid() != 0)
-		return;
-	cr_assert_eq(chown(root, 65534, 65534), 0);
-	cr_assert(setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
-	prctl(PR_SET_DUMPABLE, 1); /* as after an exec: /proc/self belongs to us again */
-}
-
 Test(container, is_isolated_without_root)
 {
 	struct container_options options;
@@ -260,6 +250,29 @@ Test(container, is_born_in_a_v2_group)
 }
 
 /* ---- many ---- */
+
+Test(container, a_stream_to_nowhere_takes_nothing)
+{
+	static const char script[] = "echo lost >&2; /busybox chmod 600 /proc/self/fd/2; echo here\n";
+	struct container_options options = options_here();
+	struct run run = {.plan = plan_for(&options), .container = CONTAINER_NONE, .stream = -1};
+	struct error err = {0};
+	struct stat host, theirs;
+	char text[256], path[64];
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(container_start(run.plan, "c-1", (int[]){pair[1], pair[1], -1}, 0, &run.container, &err), 0, "%s", err.message);
+	close(pair[1]);
+	run.stream = pair[0];
+	snprintf(path, sizeof(path), "/proc/%d/fd/2", (int)run.container.pid);
+	if (geteuid() == 0)
+		cr_expect(stat("/dev/null", &host) == 0 && stat(path, &theirs) == 0 && S_ISREG(theirs.st_mode) &&
+			  theirs.st_ino != host.st_ino);
+	talk(&run, script, text, sizeof(text));
+	cr_expect_str_eq(text, "here\n");
+	end(&run);
+}
 
 Test(container, trace_tells_every_step)
 {

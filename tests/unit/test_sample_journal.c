@@ -26,6 +26,7 @@ static struct setting setup(void)
 	cr_assert(mkdtemp(s.folder));
 	snprintf(s.path, sizeof(s.path), "%s/samples.jsonl", s.folder);
 	s.header = fixture_result(both, 2, 0);
+	fixture_left_out(&s.header, "vm", "no QEMU; install qemu-system-x86");
 	s.samples = fixture_result(both, 2, 3);
 	for (uint32_t block = 0; block < 3; block++) {
 		fixture_sample(&s.samples, 0, block, 1000);
@@ -74,6 +75,9 @@ Test(sample_journal, keeps_what_was_measured)
 	cr_assert_eq(result.n_samples, 6);
 	cr_assert_eq(result.plan.seed, 42);
 	cr_assert_str_eq(result.environment.kernel, "6.1.0");
+	cr_assert_eq(result.n_left_out, 1);
+	cr_assert_str_eq(result.left_out[0].label, "vm");
+	cr_assert_str_eq(result.left_out[0].reason, "no QEMU; install qemu-system-x86");
 	cr_assert_eq(memcmp(result.blocks, s.samples.blocks, 3 * sizeof(struct block)), 0);
 	cr_assert_eq(result.duration_ns, 5000002, "from the first block's begin to the last one's end");
 	result_free(&result);

@@ -64,6 +64,25 @@ static void expect_warning(const char *text, const char *words, bool expected)
 	cr_expect_eq(strstr(text, words) != NULL, expected, "%s: %s in:\n%s", expected ? "missing" : "unexpected", words, text);
 }
 
+/* Neither a start that failed nor one that was late may become a figure; what was left out is said right under the first table. */
+Test(table, golden_of_drivers_that_were_never_ready)
+{
+	struct fixture f;
+
+	fixture_never_ready(&f);
+	char *text = print_table(&f, false);
+
+	golden_compare("plots-table/never-ready.txt", text);
+	cr_expect_null(strstr(text, "nan"));
+	cr_expect_null(strstr(text, "inf"));
+	const char *said = strstr(text, "\ndocker was left out: its first start failed: no such image\n");
+
+	cr_expect_not_null(said, "%s", text);
+	cr_expect(said && said < strstr(text, "Phases of a start"), "not under the first table:\n%s", text);
+	free(text);
+	fixture_end(&f);
+}
+
 Test(table, warns_only_where_there_is_a_reason)
 {
 	static const char *const words[] = {"drift during",    "neighbouring starts",  "disturbed from",       "were not ready",
@@ -84,6 +103,102 @@ Test(table, warns_only_where_there_is_a_reason)
 		expect_warning(troubled, words[i], true);
 	free(calm);
 	free(troubled);
+	fixture_end(&f);
+}
+
+/* Does the table say it? Lines that were wrapped count as one. */
+static bool warns(const struct fixture *f, const char *words)
+{
+	char *text = print_table(f, false), *to = text;
+
+	for (const char *from = text; *from; from++) {
+		bool wrapped = strncmp(from, "\n  ", 3) == 0;
+
+		*to++ = wrapped ? ' ' : *from;
+		from += wrapped ? 2 : 0;
+	}
+	*to = '\0';
+	bool found = strstr(text, words);
+
+	free(text);
+	return found;
+}
+
+/* More than one in a hundred; of less than a hundred starts, at least two. */
+Test(table, few_outliers_are_no_warning)
+{
+	static const struct {
+		uint32_t n;
+		size_t outliers;
+		bool expected;
+	} cases[] = {{10, 1, false},  {10, 2, true},  {99, 1, false},  {99, 2, true},
+		     {100, 1, false}, {100, 2, true}, {300, 3, false}, {300, 4, true}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		char words[64];
+
+		fixture_startup(&f, cases[i].n);
+		f.summary.drivers[1].outliers = cases[i].outliers;
+		snprintf(words, sizeof(words), "%zu of %u starts are outliers", cases[i].outliers, cases[i].n);
+		cr_expect_eq(warns(&f, words), cases[i].expected, "%s", words);
+		cr_expect_eq(warns(&f, "outliers"), cases[i].expected, "%s", words);
+		fixture_end(&f);
+	}
+}
+
+static void set_drift(struct fixture *f, size_t driver, double rho, double p)
+{
+	f->summary.drivers[driver].drift_rho = rho;
+	f->summary.drivers[driver].drift_p = p;
+}
+
+/* Three drivers that drift alike are one drift of the host; two, or three that do not agree, are drivers that drift. */
+Test(table, drift_of_the_host_is_said_once)
+{
+	struct fixture f;
+
+	fixture_startup(&f, 100);
+	set_drift(&f, 1, 0.31, 0.002);
+	set_drift(&f, 2, 0.52, 0.0001);
+	set_drift(&f, 3, -0.4, 0.0005);
+	cr_expect(warns(&f, "- process: start-up times drift"));
+	cr_expect(warns(&f, "- container: start-up times drift"));
+	cr_expect(warns(&f, "- vm (TCG, q35): start-up times drift"));
+	cr_expect_not(warns(&f, "the host drifted"));
+	set_drift(&f, 3, 0.4, 0.02); /* may be chance */
+	cr_expect_not(warns(&f, "the host drifted"));
+	cr_expect_not(warns(&f, "- vm (TCG, q35): start-up times drift"));
+	set_drift(&f, 3, 0.4, 0.0005);
+	cr_expect_not(warns(&f, "start-up times drift"));
+	cr_expect(warns(&f, "- the host drifted during the run: start-up times grow from block to block (ρ +0.31 to +0.52), affects "
+			    "process, container, vm (TCG, q35). Find what changes on the host,"));
+	set_drift(&f, 0, -0.6, 0.0001); /* the other way: its own line */
+	cr_expect(warns(&f, "- null (floor): start-up times drift"));
+	cr_expect(warns(&f, "affects process, container, vm (TCG, q35)."));
+	for (size_t d = 0; d < 4; d++)
+		set_drift(&f, d, -0.5, 0.0001);
+	cr_expect(warns(&f, "start-up times shrink from block to block (ρ −0.50 to −0.50)"));
+	fixture_end(&f);
+}
+
+/* However many drivers with however long names: the advice at the end is not cut off. */
+Test(table, drift_of_many_drivers_is_one_whole_remark)
+{
+	struct fixture f;
+
+	fixture_begin(&f, 20);
+	for (int i = 0; i < RESULT_DRIVERS_MAX; i++) {
+		char label[64];
+
+		snprintf(label, sizeof(label), "container:net=veth,seccomp=off,µµµµµµµµµµ,label=%02d", i);
+		fixture_driver(&f, "container", label, NULL);
+	}
+	fixture_summarise(&f);
+	for (size_t d = 0; d < f.summary.n_drivers; d++)
+		set_drift(&f, d, 0.5, 0.0001);
+	cr_expect(warns(&f, " more. Find what changes on the host"));
+	cr_expect(warns(&f, "with another run before it is steady."));
 	fixture_end(&f);
 }
 

@@ -1,10 +1,24 @@
 /* Machines that work: boots, several at once, deadlines, and the look before. */
 #include "vm_scene.h"
 
+static void check_facts(const struct vm_facts *f, const char *machine_start)
+{
+	bool tcg = strcmp(f->accelerator, "tcg") == 0;
+
+	check(strncmp(f->machine_full, machine_start, strlen(machine_start)) == 0, "QEMU's machine is '%s'", f->machine_full);
+	check(strcmp(f->cpu_model, tcg ? "qemu64" : "host-passthrough") == 0, "CPU model '%s'", f->cpu_model);
+	check(f->accelerator_reason[0] && (f->accelerator_remedy[0] || !tcg), "no reason or remedy for %s", f->accelerator);
+	check(f->kernel_version[0] && f->command_line[0] && f->qemu_version[0] && f->libvirt_version[0], "a version is missing");
+	check(!!strstr(f->command_line, "tsc_early_khz") == (tcg && f->machine_full[0] == 'm'), "command line: %s", f->command_line);
+}
+
 static void act_five(struct scene *s)
 {
 	struct vm_host *host = open_host(s);
 	char id[16];
+
+	if (host)
+		check_facts(vm_host_facts(host), "pc-q35-");
 
 	for (int i = 0; host && i < 5; i++) {
 		snprintf(id, sizeof(id), "five-%d", i);
@@ -27,8 +41,10 @@ static void act_microvm(struct scene *s)
 
 	struct vm_host *host = open_host(s);
 
-	if (host)
+	if (host) {
+		check_facts(vm_host_facts(host), "microvm");
 		boot(host, "micro");
+	}
 	vm_host_close(host);
 }
 

@@ -70,6 +70,16 @@ Test(vm_domain_xml, microvm)
 	check_golden(&config, "microvm-tcg");
 }
 
+Test(vm_domain_xml, microvm_under_kvm)
+{
+	struct domain_config config = typical();
+
+	config.machine = "microvm";
+	config.type = "kvm";
+	config.host_cpu = true;
+	check_golden(&config, "microvm-kvm");
+}
+
 Test(vm_domain_xml, system_daemon_changes_no_owner)
 {
 	struct domain_config config = typical();

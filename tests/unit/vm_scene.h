@@ -125,6 +125,8 @@ static __attribute__((unused)) struct vm_host *open_host(struct scene *s)
 
 	if (vm_host_open(&s->options, &host, &err) < 0)
 		fail("open: %s (%s)", err.message, err.hint);
+	else
+		check(err.code == 0, "open works and yet leaves an error: %s", err.message);
 	return host;
 }
 

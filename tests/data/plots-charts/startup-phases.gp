@@ -49,7 +49,7 @@ do for [format in 'svg png'] {
 	set object rectangle from screen X(593), screen Y(127) to screen X(615), screen Y(113) fc rgb '#F0E442' fs solid border lc rgb '#444444' lw 0.5
 	set label 'ready' at screen X(622), screen Y(120) left font FONT.',13' textcolor rgb '#000000'
 	set label 'n = 100' at screen X(862), screen Y(159) right font FONT.',12' textcolor rgb '#444444'
-	set label 'null (harness floor)' at screen X(30), screen Y(159) left font FONT.',15' textcolor rgb '#000000'
+	set label 'null (floor)' at screen X(30), screen Y(159) left font FONT.',15' textcolor rgb '#000000'
 	set label '1.52 µs' at screen X(876), screen Y(191) left font FONT.',18' textcolor rgb '#000000'
 	set tmargin at screen Y(174)
 	set bmargin at screen Y(208)

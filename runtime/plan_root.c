@@ -1,0 +1,121 @@
+/* The steps that build a container's root: where it comes from, what is mounted into it, what is covered. */
+#include "plan.h"
+#include "steps.h"
+
+#include <base/files.h>
+
+#include <errno.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+
+#define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define NO_USE    (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+/* What of the kernel shows through /proc and /sys; those that this host has are masked. The rest of both is read-only. */
+static const char *const masked[] = {
+	"/proc/acpi", "/proc/asound",     "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",           "/proc/sched_debug",
+	"/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap", NULL,
+};
+
+/* For the eyes of the host's root alone, which a container's root is where the caller is root. Each costs a few microseconds of a start. */
+static const char *const masked_from_root[] = {
+	"/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/pagetypeinfo", "/proc/slabinfo", "/proc/vmallocinfo", NULL,
+};
+
+static const struct {
+	const char *path;
+	unsigned minor_number, major_number;
+} devices[] = {{"dev/null", 3, 1}, {"dev/zero", 5, 1}, {"dev/full", 7, 1}, {"dev/random", 8, 1}, {"dev/urandom", 9, 1}, {"dev/tty", 0, 5}};
+
+static bool is_noexec(const char *dir)
+{
+	struct statvfs st;
+
+	return statvfs(dir, &st) == 0 && st.f_flag & ST_NOEXEC;
+}
+
+static int refuse_noexec(const struct container_plan *plan, const char *why, struct error *err)
+{
+	error_set(err, EACCES, "root folder %s: its file system is mounted noexec, %s", plan->rootfs, why);
+	return error_hint(err, "put it on another file system, for a run of bench by BENCH_RUN_DIR");
+}
+
+static void add_masks(struct container_plan *plan, const struct container_options *options, const char *const *paths)
+{
+	for (; *paths; paths++) {
+		char path[PATH_MAX];
+		struct stat st;
+
+		if ((*paths)[1] == 's' && !(options->namespaces & CONTAINER_NS_NET))
+			continue;
+		if (path_format(path, sizeof(path), NULL, "%s%s", options->host_root, *paths) == 0 && stat(path, &st) == 0)
+			plan_add(plan, "mask", S_ISDIR(st.st_mode) ? step_mask_dir : step_mask_file, *paths + 1, 0);
+	}
+}
+
+/* A mount of an outer user namespace keeps its noexec inside ours. Then a program without company can be copied to where it may run. */
+static int plan_root_mount(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err)
+{
+	bool locked = plan->clone_flags & CLONE_NEWUSER || plan->nested;
+
+	plan_add(plan, "private-mounts", step_private_mounts, "/", 0);
+	plan->clears_noexec = !locked && is_noexec(plan->rootfs);
+	if (program[0] && (!locked || !is_noexec(plan->rootfs))) {
+		plan_add(plan, "root", step_root, plan->rootfs, READ_ONLY);
+		return 0;
+	}
+	plan_add(plan, "root-copy", step_root_copy, program, READ_ONLY);
+	if (!program[0])
+		return 0;
+	if (!options->root_is_program || strchr(program + 1, '/'))
+		return refuse_noexec(plan, "outside our user namespace", err);
+	plan_note(plan, "root in a tmpfs with a copy of the program, made at every start: its folder's file system is mounted noexec");
+	return 0;
+}
+
+static int plan_chroot(struct container_plan *plan, const char *program, struct error *err)
+{
+	if (!program[0])
+		return 0; /* of a probe: nothing to go to */
+	if (is_noexec(plan->rootfs))
+		return refuse_noexec(plan, "and there is no mount namespace to change that in", err);
+	plan_add(plan, "chroot", step_chroot, plan->rootfs, 0);
+	plan_note(plan, "no mount namespace: the root is writable and has no /proc, /sys, /dev");
+	return 0;
+}
+
+int plan_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err)
+{
+	if (!(options->namespaces & CONTAINER_NS_MOUNT))
+		return plan_chroot(plan, program, err);
+	int rc = plan_root_mount(plan, options, program, err);
+
+	if (rc < 0)
+		return rc;
+	plan_add(plan, "tmpfs", step_tmpfs, "size=64m,nr_inodes=16384,mode=0755", MOUNT_ATTR_NOSUID);
+	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "dev", MOUNT_ATTR_NOEXEC);
+	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "run", MOUNT_ATTR_NODEV);
+	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "tmp", MOUNT_ATTR_NODEV);
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		if (plan->clone_flags & CLONE_NEWUSER)
+			plan_add(plan, "bind-device", step_device_bind, devices[i].path, 0);
+		else
+			plan_add(plan, "make-device", step_device_node, devices[i].path,
+				 makedev(devices[i].major_number, devices[i].minor_number));
+	plan_add(plan, "link-devices", step_device_links, "fd stdin stdout stderr", 0);
+	/* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
+	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
+		plan_add(plan, "mount", step_fresh, "proc", NO_USE | MOUNT_ATTR_RDONLY);
+	else
+		plan_add(plan, "bind", step_bind_proc, "/proc", NO_USE | MOUNT_ATTR_RDONLY);
+	if (options->namespaces & CONTAINER_NS_NET)
+		plan_add(plan, "mount", step_fresh, "sys", NO_USE | MOUNT_ATTR_RDONLY);
+	add_masks(plan, options, masked);
+	if (options->uid == 0)
+		add_masks(plan, options, masked_from_root);
+	plan_add(plan, "pivot", step_pivot, "old root let go of", 0);
+	return 0;
+}

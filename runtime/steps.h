@@ -1,0 +1,37 @@
+/* The steps that a child walks: child_process.c and child_mounts.c, with a comment each. Internal to runtime/. */
+#pragma once
+
+struct child;
+struct step;
+
+int step_map_ids(struct child *child, const struct step *step);
+int step_no_groups(struct child *child, const struct step *step);
+int step_join_cgroup(struct child *child, const struct step *step);
+int step_cgroup_namespace(struct child *child, const struct step *step);
+int step_affinity(struct child *child, const struct step *step);
+int step_session(struct child *child, const struct step *step);
+int step_keyring(struct child *child, const struct step *step);
+int step_hostname(struct child *child, const struct step *step);
+int step_loopback(struct child *child, const struct step *step);
+int step_signals(struct child *child, const struct step *step);
+int step_rlimits(struct child *child, const struct step *step);
+int step_stdio(struct child *child, const struct step *step);
+int step_no_new_privileges(struct child *child, const struct step *step);
+int step_capabilities(struct child *child, const struct step *step);
+int step_seccomp(struct child *child, const struct step *step);
+int step_exec(struct child *child, const struct step *step);
+
+int step_private_mounts(struct child *child, const struct step *step);
+int step_root(struct child *child, const struct step *step);
+int step_root_copy(struct child *child, const struct step *step);
+int step_tmpfs(struct child *child, const struct step *step);
+int step_tmpfs_bind(struct child *child, const struct step *step);
+int step_device_node(struct child *child, const struct step *step);
+int step_device_bind(struct child *child, const struct step *step);
+int step_device_links(struct child *child, const struct step *step);
+int step_fresh(struct child *child, const struct step *step);
+int step_bind_proc(struct child *child, const struct step *step);
+int step_mask_file(struct child *child, const struct step *step);
+int step_mask_dir(struct child *child, const struct step *step);
+int step_pivot(struct child *child, const struct step *step);
+int step_chroot(struct child *child, const struct step *step);
