@@ -56,7 +56,7 @@ expect_fail 3 "not ready in time in any of its first starts" bench run startup -
 # Help at every level, on stdout, with status 0.
 for command in "" run show doctor clean; do
 	# shellcheck disable=SC2086
-	bench $command --help | grep -q 'Usage: bench' || fail "bench $command --help"
+	grep -q 'Usage: bench' <<<"$(bench $command --help)" || fail "bench $command --help"
 done
 bench --version | grep -qE '^bench [0-9]' || fail "--version"
 echo passed

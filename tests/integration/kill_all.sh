@@ -6,9 +6,9 @@ needs container vm
 start_run() {
 	"$BIN/bench" run startup --driver process,container,vm --n 1000 --out "$WORK/out-$1" >/dev/null 2>"$WORK/log-$1" &
 	pid=$!
-	# Until guests are being started: then there is something to lose.
+	# Until a guest has been ready once and the next is being started: then there is something to keep and something to lose.
 	for ((tick = 0; tick < 600; tick++)); do
-		grep -q '"sample"' "$WORK/out-$1/samples.jsonl" 2>/dev/null && pgrep -f 'qemu-system.*-name guest=bench-' >/dev/null && break
+		grep -q '"driver": *3.*"status": *"ok"' "$WORK/out-$1/samples.jsonl" 2>/dev/null && pgrep -f 'qemu-system.*-name guest=bench-' >/dev/null && break
 		kill -0 "$pid" 2>/dev/null || fail "$1: the run ended by itself: $(cat "$WORK/log-$1")"
 		sleep 0.1
 	done
