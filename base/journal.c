@@ -241,7 +241,9 @@ static int undo_one(enum journal_kind kind, const char *argument, const char *ru
 	case JOURNAL_PROCESSES:
 		return undo_processes(argument, err);
 	default:
-		return handler ? handler(kind, argument, arg, err) : 0;
+		/* Nobody here knows how: it must not pass for undone. */
+		return handler ? handler(kind, argument, arg, err)
+			       : error_set(err, ENOTSUP, "journal: nothing here undoes '%s %s'", journal_kind_names[kind], argument);
 	}
 }
 

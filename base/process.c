@@ -14,8 +14,25 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* In the child. We have one thread wherever tools are run, so that setenv is safe after fork. */
-static void run_child(const char *const argv[], const char *cwd, int output_fd, bool with_stderr, int status_fd)
+/* Our environment with LC_ALL=C: what tools print is parsed, and quoted in messages. The array is the caller's to free, the strings are not. */
+static char **neutral_environment(void)
+{
+	static char locale[] = "LC_ALL=C";
+	size_t count = 0, kept = 0;
+
+	while (environ[count])
+		count++;
+	char **ret = calloc(count + 2, sizeof(*ret));
+	for (size_t i = 0; ret && i < count; i++)
+		if (strncmp(environ[i], "LC_ALL=", 7) != 0)
+			ret[kept++] = environ[i];
+	if (ret)
+		ret[kept] = locale;
+	return ret;
+}
+
+/* In the child: only async-signal-safe calls from here to exec, for others of our threads may hold locks (libvirt has some). */
+static void run_child(const char *const argv[], char **envp, const char *cwd, int output_fd, bool with_stderr, int status_fd)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
@@ -25,9 +42,8 @@ static void run_child(const char *const argv[], const char *cwd, int output_fd, 
 	dup2(null_fd, 0);
 	dup2(output_fd, 1);
 	dup2(with_stderr ? output_fd : null_fd, 2);
-	setenv("LC_ALL", "C", 1); /* what tools print is parsed, and quoted in messages */
 	if (!cwd || chdir(cwd) == 0)
-		execvp(argv[0], (char *const *)argv);
+		execvpe(argv[0], (char *const *)argv, envp);
 	int code = errno;
 	if (write(status_fd, &code, sizeof(code)) != sizeof(code))
 		_exit(126);
@@ -75,11 +91,14 @@ int process_run(const char *const argv[], const char *cwd, int timeout_ms, bool 
 		return error_errno(err, "pipe for %s", argv[0]);
 	_cleanup_close_ int status_read = status[0];
 	_cleanup_close_ int status_write = status[1];
+	_cleanup_free_ char **envp = neutral_environment();
+	if (!envp)
+		return error_set(err, ENOMEM, "run %s: out of memory", argv[0]);
 	pid_t pid = fork();
 	if (pid < 0)
 		return error_errno(err, "fork for %s", argv[0]);
 	if (pid == 0)
-		run_child(argv, cwd, output_write, with_stderr, status_write);
+		run_child(argv, envp, cwd, output_write, with_stderr, status_write);
 
 	close(take_fd(&output_write));
 	close(take_fd(&status_write));

@@ -151,6 +151,7 @@ Test(journal, what_base_cannot_undo_goes_to_the_handler)
 	cr_assert_eq(journal_add(journal, JOURNAL_DOMAIN, "qemu:///system uuid", NULL), 0);
 	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), count_handled, &handled, NULL), 0);
 	cr_expect_eq(handled, 1);
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 1, "without one it has not been undone");
 	journal_close(journal);
 	scratch_remove(&scratch);
 }

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,6 +48,18 @@ Test(process, more_output_than_room_does_not_block)
 
 	cr_expect_eq(process_run(argv, NULL, 20000, false, output, sizeof(output), NULL), 0);
 	cr_expect_str_eq(output, "xxxxxxxxx");
+}
+
+Test(process, tools_speak_a_neutral_language)
+{
+	const char *const argv[] = {"sh", "-c", "echo $LC_ALL $KEPT", NULL};
+	char output[64];
+
+	setenv("LC_ALL", "de_DE.UTF-8", 1);
+	setenv("KEPT", "yes", 1);
+	cr_expect_eq(process_run(argv, NULL, 10000, false, output, sizeof(output), NULL), 0);
+	cr_expect_str_eq(output, "C yes\n");
+	cr_expect_str_eq(getenv("LC_ALL"), "de_DE.UTF-8", "ours is left alone");
 }
 
 Test(process, start_ticks_name_a_process)
