@@ -8,7 +8,8 @@
  * started containers may live. Not for concurrent use of one plan by two threads. Prints nothing but in container_plan_print(). */
 #pragma once
 
-#include "cgroup.h"
+#include <cgroup/cgroup.h>
+#include <network/network.h>
 
 #include <bench/error.h>
 
@@ -27,20 +28,59 @@ enum container_namespace {
 	CONTAINER_NS_UTS = 1 << 3,
 	CONTAINER_NS_IPC = 1 << 4,
 	CONTAINER_NS_CGROUP = 1 << 5,
-	CONTAINER_NS_ALL = (1 << 6) - 1, /* the user namespace is a choice of its own */
+	CONTAINER_NS_TIME = 1 << 6,
+	CONTAINER_NS_ALL = (1 << 7) - 1, /* the user namespace is a choice of its own */
 };
 
 enum container_choice { CONTAINER_AUTO, CONTAINER_ON, CONTAINER_OFF };
+
+/* What becomes of the root folder. */
+enum container_root {
+	CONTAINER_ROOT_READ_ONLY, /* as it is, read-only; /tmp and /run are writable */
+	CONTAINER_ROOT_OVERLAY,   /* writable: an overlay, its upper layer in a tmpfs that ends with the container */
+	CONTAINER_ROOT_UPPER,     /* writable: an overlay, its upper layer in the folder `upper`, which stays */
+};
+
+enum container_network {
+	CONTAINER_NETWORK_LOOPBACK, /* a namespace with lo up */
+	CONTAINER_NETWORK_NONE,     /* a namespace in which even lo is down */
+	CONTAINER_NETWORK_BRIDGE,   /* eth0 on a bridge of ours (network/network.h); needs CAP_NET_ADMIN on the host */
+	CONTAINER_NETWORK_USER,     /* rootless: pasta or slirp4netns of the host */
+};
+
+/* A file or folder of the host, shown inside at `target` (made where it is missing and the root is writable); nosuid, nodev. */
+struct container_mount {
+	const char *source; /* absolute */
+	const char *target; /* absolute, inside; looked up without leaving the root */
+	bool writable;
+};
 
 /* The child is in its cgroup before its exec, but in its parent's memory: a limit that the start itself breaks would end both. */
 enum { CONTAINER_MEMORY_MIN = 4 << 20, CONTAINER_STEPS_MAX = 64 };
 
 struct container_options {
-	const char *rootfs;           /* absolute path of the root folder; becomes "/", read-only */
-	bool root_is_program;         /* the root holds nothing but argv[0] ("/NAME"): a copy of it may take its place */
-	const char *const *argv;      /* argv[0]: absolute path inside the root; NULL-terminated */
-	const char *const *envp;      /* NULL: PATH alone */
-	const char *hostname;         /* NULL: the id of the container */
+	const char *rootfs;        /* absolute path of the root folder; becomes "/" */
+	const char *const *layers; /* folders over it, bottom first, NULL-terminated, merged by overlayfs; NULL: none */
+	enum container_root root;
+	const char *upper;   /* CONTAINER_ROOT_UPPER: folder with the subfolders "upper" and "work" */
+	int64_t tmpfs_bytes; /* of all that is writable in memory together; 0: 64 MiB, with an overlay 512 MiB */
+	const struct container_mount *mounts;
+	size_t n_mounts;
+	const char *const *devices; /* nodes of the host that it gets, at the same place ("/dev/dri/card0"), NULL-terminated; NULL: none */
+	bool root_is_program;       /* the root holds nothing but argv[0] ("/NAME"): a copy of it may take its place */
+	const char *const *argv;    /* argv[0]: absolute path inside the root; NULL-terminated */
+	const char *const *envp;    /* NULL: PATH alone */
+	const char *working_dir;    /* inside; NULL: "/" */
+	uid_t run_uid;              /* ids inside, of the program */
+	gid_t run_gid;
+	bool terminal;        /* 0, 1 and 2 are a pseudo-terminal of its own devpts; container.terminal_fd is its master */
+	const char *hostname; /* NULL: the id of the container */
+	enum container_network network;
+	const char *bridge, *subnet; /* of CONTAINER_NETWORK_BRIDGE; NULL: network/network.h chooses */
+	struct network_limits link_limits;
+	uint64_t capabilities_add, capabilities_drop; /* bit n: capability n; added to or taken from the default set */
+	bool bare; /* clone with the namespaces, and exec: nothing else is made or dropped. The floor of all starts, for comparisons alone */
+	unsigned pool;                /* > 0: this many network namespaces, cgroups and roots are kept ready (class "warm") */
 	unsigned namespaces;          /* those the container gets for itself */
 	enum container_choice userns; /* auto: where the caller is not root, or a root without CAP_SYS_ADMIN */
 	enum container_choice cgroup; /* auto: where permitted, else a note; on: else an error */
@@ -82,13 +122,15 @@ struct container_trace {
 struct container_plan;
 struct container {
 	char id[64];
-	pid_t pid;  /* on the host; 0: not started or already reaped */
-	int pidfd;  /* -1: none */
-	int status; /* as waitid() reports it, once reaped */
+	pid_t pid;       /* on the host; 0: not started or already reaped */
+	int pidfd;       /* -1: none */
+	int status;      /* exit status, 128 + n for signal n; once reaped */
+	int terminal_fd; /* master of its terminal, the caller's to close; -1: none */
+	struct network_link link;
 	struct cgroup cgroup;
 	struct container_trace trace;
 };
-#define CONTAINER_NONE ((struct container){.pidfd = -1})
+#define CONTAINER_NONE ((struct container){.pidfd = -1, .terminal_fd = -1})
 
 int container_prepare(const struct container_options *options, struct container_plan **ret, struct error *err);
 
@@ -118,3 +160,29 @@ const char *container_memory_dir(const struct container_plan *plan, const struct
 
 /* Removes the plan's group (all its containers are stopped by then) and frees the plan. NULL is fine. */
 void container_plan_free(struct container_plan *plan);
+
+/* ---- a further process in a running container (exec.c) ---- */
+
+struct container_exec_options {
+	pid_t pid;                                        /* first process of the container, on the host */
+	const char *cgroup_dirs[CGROUP_CONTROLLER_COUNT]; /* its groups, joined before anything else; NULL ends */
+	const char *const *argv, *const *envp;            /* argv[0]: searched in PATH of envp where it has no slash */
+	const char *working_dir;                          /* NULL: "/" */
+	uid_t run_uid;
+	gid_t run_gid;
+	uint64_t capabilities; /* kept; never more than the container's first process has in its bounding set */
+	bool seccomp_off;
+	bool terminal;
+};
+
+/* Enters all namespaces of `pid` by setns(pidfd) and runs a program there, with the container's own restrictions. `ret` has pid, pidfd and
+ * terminal_fd alone; end it with container_stop(NULL, …). */
+int container_exec(const struct container_exec_options *options, const int stdio[3], struct container *ret, struct error *err);
+
+/* ---- this program itself (self_exec.c) ---- */
+
+/* CVE-2019-5736: a container must not reach our binary for writing. Runs this program again from a read-only, detached clone of its mount, or
+ * from a sealed copy in memory where that is not permitted; returns at once in the second life. First call of main(). The path of the program on
+ * disk stays known (container_self_path()). -errno when neither is possible: then the caller must not start containers of foreign images. */
+int container_protect_self(char **argv, struct error *err);
+const char *container_self_path(void);

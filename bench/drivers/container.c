@@ -46,7 +46,8 @@ static int read_options(const struct driver_config *config, char name[64], struc
 			return error_prefix(err, "driver 'container'");
 	ret->cpuset = config->cpuset;
 	ret->journal = config->journal;
-	ret->limits = (struct cgroup_limits){config->memory_bytes, 100 * config->vcpus, 100, PIDS_MAX};
+	ret->limits = (struct cgroup_limits){
+		.memory_bytes = config->memory_bytes, .cpu_percent = 100 * config->vcpus, .cpu_weight = 100, .pids_max = PIDS_MAX};
 	ret->cgroup_name = cgroup_run_name(config->run_dir, name, 64);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* Detection and placing of control groups on the trees of four kinds of hosts. Making and removing them for real is in test_runtime_container.c. */
-#include <runtime/cgroup.h>
+#include <cgroup/cgroup.h>
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -33,12 +33,47 @@ struct cgroup_layout {
 /* Reads <root>/proc/self/{mountinfo,cgroup}. A host without cgroups is CGROUP_MODE_NONE, no error. */
 int cgroup_detect(const char *root, struct cgroup_layout *ret, struct error *err);
 
-/* 0: not limited. */
+enum { CGROUP_IO_MAX = 8, CGROUP_HUGETLB_MAX = 4, CGROUP_DEVICES_MAX = 32 };
+
+/* Block I/O of one disk; 0: not limited. Version 1 throttles direct and synced I/O, not buffered writes. */
+struct cgroup_io_limit {
+	unsigned device_major, device_minor;
+	int64_t read_bytes, write_bytes; /* per second */
+	int64_t read_ops, write_ops;     /* per second */
+};
+
+struct cgroup_hugetlb_limit {
+	int64_t page_bytes; /* 2 MiB, 1 GiB: a size that the host has */
+	int64_t bytes;
+};
+
+/* What may be done with a device node, beside the few that every container has (null, zero, full, random, urandom, tty, ptmx, pts). */
+struct cgroup_device_rule {
+	char type; /* 'c' or 'b' */
+	unsigned device_major, device_minor;
+	bool read, write, mknod;
+};
+
+/* 0: not limited. Plain data. */
 struct cgroup_limits {
-	int64_t memory_bytes;
-	int cpu_percent; /* of one CPU: 200 is two CPUs */
-	int cpu_weight;  /* 1 … 10,000, 100 is the default of both versions */
+	int64_t memory_bytes;      /* beyond it the OOM killer strikes inside the group */
+	int64_t memory_high_bytes; /* beyond it the group is throttled and reclaimed (v2; v1: soft limit, noted) */
+	int64_t memory_low_bytes;  /* protected from reclaim as long as possible (v2 alone) */
+	int64_t swap_bytes;        /* on top of memory; 0: none at all wherever memory is limited, -1: not limited */
+	int cpu_percent;           /* of one CPU: 200 is two CPUs */
+	int cpu_weight;            /* 1 … 10,000, 100 is the default of both versions */
+	char cpus[64], mems[32];   /* cpuset in list format; empty: as the parent */
 	int pids_max;
+	int io_weight; /* 1 … 10,000, 100 is the default */
+	struct cgroup_io_limit io[CGROUP_IO_MAX];
+	size_t n_io;
+	struct cgroup_hugetlb_limit hugetlb[CGROUP_HUGETLB_MAX];
+	size_t n_hugetlb;
+	bool devices_closed; /* only the standard nodes and those of `devices` can be opened (v1: devices list, v2: BPF program) */
+	struct cgroup_device_rule devices[CGROUP_DEVICES_MAX];
+	size_t n_devices;
+	int net_priority; /* of what it sends (v1 net_prio alone) */
+	bool freezable;   /* it will be paused: v1 needs the freezer's hierarchy for that */
 };
 
 /* A folder that no other run shares, whatever pid namespace or boot it is of. "…/<8 hexadecimal digits>/w<N>", the private folder of a worker,

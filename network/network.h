@@ -1,0 +1,63 @@
+/* Links of containers and guests: a bridge of our own with an address of the host on it, veth pairs, (for guests:) taps, and their rates.
+ *
+ * By libnl-route alone; needs CAP_NET_ADMIN over the host's network namespace. No NAT, no forwarding, no firewall rule, no sysctl of the host is
+ * touched: the host and the members of a bridge reach each other, and nobody else. Every link is named in the journal before it is made
+ * (JOURNAL_LINK, by name); network_undo_link() is the handler that undoes it. Prints nothing. */
+#pragma once
+
+#include <bench/error.h>
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct journal;
+
+struct network_options {
+	const char *bridge; /* name of the bridge (at most 15 characters); NULL: one of our own, "bench<8 hex>" */
+	const char *subnet; /* IPv4 in CIDR form; NULL: the first /16 of 10.88.0.0 … 10.127.0.0 that no route or link of the host uses */
+	struct journal *journal;
+};
+
+/* An open network: one bridge, a netlink socket, the addresses that are in use. Opaque. A bridge that exists and bears the mark of ours is
+ * shared by several processes; addresses are then taken under a lock in our state folder. The last one removes it. */
+struct network;
+
+int network_open(const struct network_options *options, struct network **ret, struct error *err);
+void network_close(struct network *network);
+const char *network_bridge(const struct network *network);
+
+/* Egress and ingress limits of one link; 0: not limited. */
+struct network_limits {
+	int64_t rate_bytes; /* per second, both ways: token bucket (tc tbf) on the host's end, policing or a second bucket for the other way */
+	int64_t burst_bytes; /* 0: what the rate needs */
+	int priority;        /* 1 … 7, of what the container sends (tc prio/skbedit on the host's end); 0: none */
+};
+
+struct network_link {
+	char host_name[IFNAMSIZ]; /* on the bridge */
+	char name[IFNAMSIZ];      /* inside: eth0 */
+	char address[20];         /* "10.88.0.2" */
+	int prefix;
+	char gateway[20]; /* the host's address on the bridge */
+	unsigned char mac[6];
+};
+#define NETWORK_LINK_NONE ((struct network_link){0})
+
+/* Makes a veth pair: one end on the bridge and up, the other end inside the network namespace behind `netns_fd`, named eth0, with address, up
+ * and a default route to the host. Takes an address of the subnet. `netns_fd` may belong to another user namespace. */
+int network_attach(struct network *network, int netns_fd, const struct network_limits *limits, struct network_link *ret, struct error *err);
+
+/* Removes the link (a namespace that ended has done so already) and gives the address back. Idempotent. */
+int network_detach(struct network *network, struct network_link *link, struct error *err);
+
+struct network_counters {
+	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets, rx_dropped, tx_dropped; /* as the container sees it */
+};
+int network_counters_read(struct network *network, const struct network_link *link, struct network_counters *ret, struct error *err);
+
+/* Undoes one JOURNAL_LINK line: deletes the link of that name if it bears our mark. 0 when it is gone. */
+int network_undo_link(const char *name, struct error *err);
+
+/* Can links be made here? 0, or the reason with a remedy. */
+int network_support(struct error *err);
