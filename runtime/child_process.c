@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
@@ -45,11 +46,25 @@ int step_no_groups(struct child *child, const struct step *step)
 	return done(CALL(SYS_setgroups, 0, NULL)); /* not libc's: it would tell the threads of our parent */
 }
 
+/* number: how many of the parent's steps must be done. */
+int step_await(struct child *child, const struct step *step)
+{
+	uint32_t granted;
+
+	while ((granted = __atomic_load_n(&child->granted, __ATOMIC_ACQUIRE)) < step->number)
+		CALL(SYS_futex, &child->granted, FUTEX_WAIT, granted, NULL, NULL, 0);
+	return granted == CHILD_GIVE_UP ? -ECANCELED : 0;
+}
+
 int step_join_cgroup(struct child *child, const struct step *step)
 {
-	for (int i = 0; i < child->n_cgroup_fds; i++) {
-		long rc = CALL(SYS_write, child->cgroup_fds[i], "0", 1);
+	for (int i = 0; i < child->n_groups; i++) {
+		long fd = CALL(SYS_openat, child->group_fds[i], child->tasks, O_WRONLY | O_CLOEXEC), rc = fd;
 
+		if (fd >= 0) {
+			rc = CALL(SYS_write, fd, "0", 1);
+			CALL(SYS_close, fd);
+		}
 		if (rc < 0)
 			return (int)rc;
 	}

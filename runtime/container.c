@@ -5,6 +5,7 @@
 #include <bench/cleanup.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,33 +36,57 @@ int container_plan_open(struct container_plan *plan, struct error *err)
 	return 0;
 }
 
+static void close_groups(struct container_plan *plan)
+{
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++) {
+		cleanup_close(&plan->group_fds[i]);
+		plan->group_fds[i] = -1;
+	}
+}
+
+static int open_groups(struct container_plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->tree.n_dirs && !plan->tree.ops->join_at_clone; i++)
+		if (plan->group_fds[i] < 0 && (plan->group_fds[i] = open(plan->tree.dirs[i], O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+			return error_errno(err, "open cgroup %s", plan->tree.dirs[i]);
+	return 0;
+}
+
+int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err)
+{
+	return cgroup_create(&plan->tree, made->id, &plan->limits, &made->cgroup, err);
+}
+
 /* Everything that could be known only now: id, descriptors, an empty trace. */
-static int prepare_child(struct container_plan *plan, const char *id, const int stdio[3], const struct cgroup *group, struct error *err)
+static int prepare_child(struct container_plan *plan, const char *id, const int stdio[3], struct error *err)
 {
 	struct child *child = &plan->child;
 
 	*child = plan_child(plan, id);
 	for (int i = 0; i < 3; i++)
 		child->stdio[i] = stdio[i] >= 0 ? stdio[i] : plan->nothing_fd;
-	int n = plan->tree.ops->open_join(group, child->cgroup_fds, err);
-	if (n < 0)
-		return n;
-	child->n_cgroup_fds = n;
-	return 0;
+	int rc = open_groups(plan, err);
+	if (rc < 0)
+		return rc;
+	child->n_groups = plan->tree.ops->join_at_clone ? 0 : (int)plan->tree.n_dirs;
+	memcpy(child->group_fds, plan->group_fds, sizeof(child->group_fds));
+	return path_format(child->tasks, sizeof(child->tasks), err, "%s/tasks", id);
 }
 
 static int start_child(struct container_plan *plan, const int stdio[3], int timeout_ms, struct container *made, struct error *err)
 {
 	struct child *child = &plan->child;
-	int rc = prepare_child(plan, made->id, stdio, &made->cgroup, err);
+	int born_in[CGROUP_CONTROLLER_COUNT] = {-1}, rc = prepare_child(plan, made->id, stdio, err);
 
+	if (rc == 0)
+		rc = plan_walk_before(plan, made, err);
+	if (rc == 0 && plan->tree.ops->join_at_clone)
+		rc = plan->tree.ops->open_join(&made->cgroup, born_in, err);
 	if (rc < 0)
 		return rc;
-	int born_in = plan->tree.ops->join_at_clone ? child->cgroup_fds[0] : -1;
-	rc = plan_launch(plan, born_in, timeout_ms, &made->pid, &made->pidfd, err);
+	rc = plan_launch(plan, born_in[0], timeout_ms, made, err);
 	made->trace = child->trace;
-	for (int i = 0; i < child->n_cgroup_fds; i++)
-		close(child->cgroup_fds[i]);
+	cleanup_close(&born_in[0]);
 	return rc;
 }
 
@@ -75,8 +100,6 @@ int container_start(struct container_plan *plan, const char *id, const int stdio
 		rc = error_set(err, EINVAL, "'%s' is no name for a container", id);
 	if (rc == 0)
 		rc = container_plan_open(plan, err);
-	if (rc == 0)
-		rc = cgroup_create(&plan->tree, id, &plan->limits, &made.cgroup, err);
 	if (timeout_ms <= 0 || timeout_ms > plan->start_timeout_ms)
 		timeout_ms = plan->start_timeout_ms;
 	if (rc == 0)
@@ -106,6 +129,7 @@ void container_plan_free(struct container_plan *plan)
 {
 	if (!plan || plan->child_lost)
 		return;
+	close_groups(plan);
 	cgroup_tree_close(&plan->tree, NULL);
 	cleanup_close(&plan->nothing_fd);
 	if (plan->stack)

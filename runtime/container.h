@@ -56,7 +56,7 @@ struct container_mount {
 };
 
 /* The child is in its cgroup before its exec, but in its parent's memory: a limit that the start itself breaks would end both. */
-enum { CONTAINER_MEMORY_MIN = 4 << 20, CONTAINER_STEPS_MAX = 64 };
+enum { CONTAINER_MEMORY_MIN = 4 << 20, CONTAINER_STEPS_MAX = 64, CONTAINER_PARENT_STEPS_MAX = 8 };
 
 struct container_options {
 	const char *rootfs;        /* absolute path of the root folder; becomes "/" */
@@ -117,6 +117,7 @@ struct container_trace {
 	int64_t done_ns[CONTAINER_STEPS_MAX]; /* end of step i */
 	int n_done;
 	int failed_errno; /* > 0: step n_done failed with it */
+	int64_t parent_begin_ns[CONTAINER_PARENT_STEPS_MAX], parent_done_ns[CONTAINER_PARENT_STEPS_MAX]; /* what the parent did meanwhile */
 };
 
 struct container_plan;
@@ -143,6 +144,10 @@ int container_plan_open(struct container_plan *plan, struct error *err);
 const struct container_facts *container_plan_facts(const struct container_plan *plan);
 size_t container_plan_steps(const struct container_plan *plan);
 const char *container_plan_step_name(const struct container_plan *plan, size_t step);
+
+/* The steps of the parent: those before the clone first, then those beside the child. */
+size_t container_plan_parent_steps(const struct container_plan *plan);
+const char *container_plan_parent_step_name(const struct container_plan *plan, size_t step);
 
 /* When the sandbox was ready: all steps done but the exec. */
 int64_t container_sandbox_ns(const struct container_plan *plan, const struct container_trace *trace);

@@ -1,8 +1,8 @@
 /* The parent's side of one clone: from clone3 to the moment when the child has left our memory.
  *
  * CLONE_VM without CLONE_VFORK: the kernel clears child.running and wakes our futex when the child execs or ends (CLONE_CHILD_CLEARTID), as vfork
- * would, but this wait has an end: a child that hangs in a mount is killed. Between the clone and the end of the wait nothing of ours runs but the
- * futex call, so the child may use our thread's errno. */
+ * would, but this wait has an end: a child that hangs in a mount is killed. Meanwhile the parent walks steps of its own; the child waits for
+ * their outcome where it needs it (step_await). The child never touches our thread's errno (calls.h). */
 #include "plan.h"
 #include "steps.h"
 
@@ -90,11 +90,49 @@ static int step_error(const struct container_plan *plan, const struct container_
 	return -code;
 }
 
-int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, pid_t *ret_pid, int *ret_pidfd, struct error *err)
+static int walk_one(struct container_plan *plan, size_t i, struct container *made, struct error *err)
+{
+	struct container_trace *trace = &plan->child.trace;
+
+	trace->parent_begin_ns[i] = clock_now_ns();
+	int rc = plan->parent_steps[i].apply(plan, made, err);
+	trace->parent_done_ns[i] = clock_now_ns();
+	return rc;
+}
+
+int plan_walk_before(struct container_plan *plan, struct container *made, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < plan->n_parent_steps && rc == 0; i++)
+		if (plan->parent_steps[i].before_clone)
+			rc = walk_one(plan, i, made, err);
+	return rc;
+}
+
+/* Beside the child, which may wait for each of them. */
+static int walk_beside(struct container_plan *plan, struct container *made, struct error *err)
+{
+	struct child *child = &plan->child;
+	uint32_t granted = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < plan->n_parent_steps && rc == 0; i++) {
+		if (plan->parent_steps[i].before_clone)
+			continue;
+		rc = walk_one(plan, i, made, err);
+		granted = rc < 0 ? CHILD_GIVE_UP : granted + 1;
+		__atomic_store_n(&child->granted, granted, __ATOMIC_RELEASE);
+		syscall(SYS_futex, &child->granted, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	}
+	return rc;
+}
+
+int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, struct container *made, struct error *err)
 {
 	struct child *child = &plan->child;
 	struct container_trace *trace = &child->trace;
-	int pidfd = -1;
+	int pidfd = -1, rc = 0;
 	struct clone_args args = {
 		.flags = plan->clone_flags | CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uintptr_t)&pidfd,
@@ -114,7 +152,13 @@ int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, pid_
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	long pid = child_clone(&args, child_main, child);
-	if (pid > 0 && !(gone = wait_gone(child, deadline_ns))) {
+	if (pid > 0) {
+		made->pid = (pid_t)pid;
+		made->pidfd = pidfd;
+		rc = walk_beside(plan, made, err);
+		gone = wait_gone(child, deadline_ns);
+	}
+	if (!gone) {
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		plan->child_lost = !wait_gone(child, clock_now_ns() + (int64_t)KILL_WAIT_MS * 1000000);
 	}
@@ -122,8 +166,9 @@ int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, pid_
 
 	if (pid < 0)
 		return clone_error(plan, cgroup_fd >= 0, (int)-pid, err);
-	*ret_pid = (pid_t)pid;
-	*ret_pidfd = pidfd;
+	/* A child that failed by itself has the better reason than a parent that found it gone. */
+	if (rc < 0 && (trace->failed_errno == ECANCELED || trace->failed_errno == 0))
+		return rc;
 	if (!gone)
 		return error_set(err, ETIMEDOUT, "step %s: not done within %d ms", plan->steps[trace->n_done].name, timeout_ms);
 	if (trace->failed_errno || (size_t)trace->n_done + 1 < plan->n_steps)

@@ -53,6 +53,17 @@ void plan_add(struct container_plan *plan, const char *name, step_apply apply, c
 		plan->steps[plan->n_steps++] = (struct step){.name = name, .apply = apply, .arg = arg, .number = number};
 }
 
+uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step)
+{
+	uint32_t beside = 0;
+
+	if (plan->n_parent_steps < CONTAINER_PARENT_STEPS_MAX)
+		plan->parent_steps[plan->n_parent_steps++] = step;
+	for (size_t i = 0; i < plan->n_parent_steps; i++)
+		beside += !plan->parent_steps[i].before_clone;
+	return step.before_clone ? 0 : beside;
+}
+
 static int plan_complete(const struct container_plan *plan, struct error *err)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
@@ -190,11 +201,25 @@ static int plan_cgroup(struct container_plan *plan, const struct container_optio
 	if (options->cgroup == CONTAINER_OFF)
 		plan_note(plan, "no cgroup limits: switched off");
 	plan_tell_cgroup(plan);
-	if (plan->tree.n_dirs && !plan->tree.ops->join_at_clone)
-		plan_add(plan, "join-cgroup", step_join_cgroup, "writes 0 to tasks", 0);
+	return 0;
+}
+
+/* Late: the parent makes the groups of version 1 while the child builds its root. */
+static void plan_join(struct container_plan *plan, const struct container_options *options, bool whole)
+{
+	bool born = plan->tree.ops->join_at_clone;
+
+	if (plan->tree.n_dirs && whole) {
+		uint32_t number = plan_add_parent(
+			plan, (struct parent_step){
+				      .name = "make-cgroup", .apply = parent_make_cgroup, .arg = plan->facts.limits, .before_clone = born});
+		if (!born) {
+			plan_add(plan, "await", step_await, "make-cgroup", number);
+			plan_add(plan, "join-cgroup", step_join_cgroup, "writes 0 to tasks", 0);
+		}
+	}
 	if (options->namespaces & CONTAINER_NS_CGROUP)
 		plan_add(plan, "cgroup-namespace", step_cgroup_namespace, "unshare", 0);
-	return 0;
 }
 
 static void tell_limits(struct container_plan *plan)
@@ -334,10 +359,6 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 	plan_namespaces(plan, options);
 	int rc = plan_cgroup(plan, options, err);
 
-	if (rc == 0 && options->cpuset && options->cpuset[0]) {
-		rc = parse_cpus(options->cpuset, &plan->cpus, err);
-		plan_add(plan, "affinity", step_affinity, plan_text(plan, "%s", options->cpuset), 0);
-	}
 	if (rc < 0)
 		return rc;
 	plan_add(plan, "session", step_session, "", 0);
@@ -359,6 +380,13 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 		rc = plan_program(plan, options, err);
 	if (rc == 0)
 		rc = plan_root(plan, options, whole ? plan->argv[0] : "", err);
+	if (rc == 0)
+		plan_join(plan, options, whole);
+	/* Late as well: until here the steps may run wherever there is room. */
+	if (rc == 0 && options->cpuset && options->cpuset[0]) {
+		rc = parse_cpus(options->cpuset, &plan->cpus, err);
+		plan_add(plan, "affinity", step_affinity, plan_text(plan, "%s", options->cpuset), 0);
+	}
 	if (rc < 0)
 		return rc;
 	plan_rlimit(plan, RLIMIT_CORE, 0, 0);
@@ -378,6 +406,8 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 	if (!plan)
 		return error_set(err, ENOMEM, "container plan: out of memory");
 	plan->nothing_fd = -1;
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
+		plan->group_fds[i] = -1;
 	plan->limits = options->limits;
 	plan->journal = options->journal;
 	plan->start_timeout_ms = options->start_timeout_ms > 0 ? options->start_timeout_ms : DEFAULT_TIMEOUT_MS;
@@ -407,15 +437,25 @@ int container_prepare(const struct container_options *options, struct container_
 
 /* ---- looking at it ---- */
 
+static void print_parent(const struct container_plan *plan, bool before_clone, FILE *out)
+{
+	for (size_t i = 0; i < plan->n_parent_steps; i++) {
+		const struct parent_step *step = &plan->parent_steps[i];
+
+		if (step->before_clone == before_clone)
+			fprintf(out, "%s  %-18s %s\n", before_clone ? "parent" : "beside", step->name, step->arg);
+		for (size_t d = 0; step->apply == parent_make_cgroup && step->before_clone == before_clone && d < plan->tree.n_dirs; d++)
+			fprintf(out, "%s  %-18s %s/ID\n", before_clone ? "parent" : "beside", "", plan->tree.dirs[d]);
+	}
+}
+
 void container_plan_print(const struct container_plan *plan, FILE *out)
 {
 	const struct cgroup_tree *tree = &plan->tree;
 
-	for (size_t i = 0; i < tree->n_dirs; i++)
-		fprintf(out, "parent  %-18s %s/ID\n", "make-cgroup", tree->dirs[i]);
-	if (tree->n_dirs)
-		fprintf(out, "parent  %-18s %s\n", "limit", plan->facts.limits);
+	print_parent(plan, true, out);
 	fprintf(out, "parent  %-18s %s%s\n", "clone", plan->facts.namespaces, tree->ops->join_at_clone ? ", into cgroup" : "");
+	print_parent(plan, false, out);
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		const struct step *step = &plan->steps[i];
 
@@ -441,6 +481,16 @@ size_t container_plan_steps(const struct container_plan *plan)
 const char *container_plan_step_name(const struct container_plan *plan, size_t step)
 {
 	return step < plan->n_steps ? plan->steps[step].name : "?";
+}
+
+size_t container_plan_parent_steps(const struct container_plan *plan)
+{
+	return plan->n_parent_steps;
+}
+
+const char *container_plan_parent_step_name(const struct container_plan *plan, size_t step)
+{
+	return step < plan->n_parent_steps ? plan->parent_steps[step].name : "?";
 }
 
 int64_t container_sandbox_ns(const struct container_plan *plan, const struct container_trace *trace)

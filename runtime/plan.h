@@ -24,33 +24,48 @@ struct step {
 	uint64_t number; /* flags, where a step needs them */
 };
 
+/* What the parent does for one start: before the clone (then `pid` of the container is 0), or beside the child, which waits for it with
+ * step_await where it needs the outcome. On failure the start is given up. Undone by container_stop(). */
+struct parent_step {
+	const char *name;
+	int (*apply)(struct container_plan *plan, struct container *made, struct error *err);
+	const char *arg; /* what is printed */
+	bool before_clone;
+};
+
 struct plan_rlimit {
 	int resource;
 	struct rlimit value;
 };
 
 enum { PLAN_RLIMITS_MAX = 4, PLAN_TEXTS_MAX = 64, CHILD_STACK_BYTES = 64 * 1024 };
+#define CHILD_GIVE_UP UINT32_MAX
 
 /* What one child works with. Lives in the plan: a child that cannot be killed must not write to a frame that is gone. */
 struct child {
 	const struct container_plan *plan;
 	const char *id;
 	int stdio[3];
-	int cgroup_fds[CGROUP_CONTROLLER_COUNT];
-	int n_cgroup_fds;
-	int root_fd;  /* the new root's mount */
-	int empty_fd; /* an empty folder, to mask others with */
+	int group_fds[CGROUP_CONTROLLER_COUNT]; /* the plan's groups; the container's lies below each */
+	int n_groups;
+	char tasks[96]; /* "ID/tasks" */
+	int root_fd;    /* the new root's mount */
+	int empty_fd;   /* an empty folder, to mask others with */
 	int tmpfs_fd, proc_fd, sys_fd;
 	const char *covered; /* a masked file of /proc, to mask others with; the working folder is /proc by then */
 	struct container_trace trace;
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */
+	uint32_t granted; /* futex: how many of the parent's steps beside the child are done; CHILD_GIVE_UP: one failed */
 };
 
 struct container_plan {
 	struct step steps[CONTAINER_STEPS_MAX];
 	size_t n_steps;
+	struct parent_step parent_steps[CONTAINER_PARENT_STEPS_MAX];
+	size_t n_parent_steps;
 	uint64_t clone_flags;
 	struct cgroup_tree tree;
+	int group_fds[CGROUP_CONTROLLER_COUNT]; /* of the tree's folders, while it is open; else -1 */
 	enum cgroup_mode cgroup_mode;
 	bool cgroup_required;
 	struct cgroup_limits limits;
@@ -108,9 +123,15 @@ void plan_note(struct container_plan *plan, const char *format, ...) __attribute
 /* Adds the steps that build the root; `program` is the name in it, "" for none. */
 int plan_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err);
 
-/* Clones plan->child and waits until it has exec'd or ended. `ret_pid` and `ret_pidfd` are set once a child exists, also on failure. A
- * cgroup_fd >= 0 is the cgroup that it is born in. */
-int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, pid_t *ret_pid, int *ret_pidfd, struct error *err);
+/* Adds a step of the parent; returns the number that step_await waits for (0: it is before the clone, there is nothing to wait for). */
+uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
+
+int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
+
+/* Walks the parent's steps before the clone, clones plan->child, walks those beside it and waits until it has exec'd or ended. `made` gets pid,
+ * pidfd and what the steps make, also on failure. A cgroup_fd >= 0 is the cgroup that the child is born in. */
+int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, struct container *made, struct error *err);
+int plan_walk_before(struct container_plan *plan, struct container *made, struct error *err);
 
 /* Kills a child of ours and waits for it; closes *pidfd and zeroes *pid. Idempotent. */
 int plan_reap(pid_t *pid, int *pidfd, int *ret_status, struct error *err);

@@ -4,6 +4,7 @@
 struct child;
 struct step;
 
+int step_await(struct child *child, const struct step *step);
 int step_map_ids(struct child *child, const struct step *step);
 int step_no_groups(struct child *child, const struct step *step);
 int step_join_cgroup(struct child *child, const struct step *step);

@@ -10,16 +10,15 @@ enum container_support container_support(const struct container_options *options
 	struct container_options tried = *options;
 	struct container_plan *plan;
 	struct error err = {0};
-	pid_t pid = 0;
-	int pidfd = -1;
+	struct container made = CONTAINER_NONE;
 
 	int rc = plan_prepare(&tried, false, &plan, ret_found);
 	if (rc < 0)
 		return CONTAINER_UNSUPPORTED;
 	plan->child = plan_child(plan, "probe");
 	memcpy(plan->child.stdio, (int[]){plan->nothing_fd, plan->nothing_fd, plan->nothing_fd}, sizeof(plan->child.stdio));
-	rc = plan_launch(plan, -1, plan->start_timeout_ms, &pid, &pidfd, &err);
-	plan_reap(&pid, &pidfd, NULL, NULL);
+	rc = plan_launch(plan, -1, plan->start_timeout_ms, &made, &err);
+	plan_reap(&made.pid, &made.pidfd, NULL, NULL);
 
 	enum container_support verdict = rc < 0 ? CONTAINER_UNSUPPORTED : plan->tree.note[0] ? CONTAINER_LIMITED : CONTAINER_SUPPORTED;
 	if (verdict == CONTAINER_UNSUPPORTED) {

@@ -193,9 +193,9 @@ Test(container_cgroup, being_born_in_the_wrong_place_names_the_group)
 	cr_assert_eq(cgroup_detect("", &layout, &err), 0, "%s", err.message);
 	if (!layout.v2[0] || faccessat(AT_FDCWD, layout.v2, W_OK, AT_EACCESS) < 0)
 		skip("no unified hierarchy that this user may write to");
+	options.cgroup = CONTAINER_OFF;
 	struct container_plan *plan = plan_for(&options);
-	plan->tree = (struct cgroup_tree){.ops = &cgroup_v2_ops, .n_dirs = 1, .dir_of = {-1, -1, -1}};
-	snprintf(plan->tree.dirs[0], CGROUP_PATH_MAX, "%.100s/%s", layout.v2, group_name);
+	use_v2_group(plan, &layout);
 	cr_assert_eq(cgroup_tree_open(&plan->tree, NULL, &err), 0, "%s", err.message);
 	snprintf(path, sizeof(path), "%s/cgroup.type", plan->tree.dirs[0]);
 	int rc = file_write_kernel(path, "threaded", &err);

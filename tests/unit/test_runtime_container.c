@@ -232,8 +232,7 @@ Test(container, is_born_in_a_v2_group)
 	options.cgroup = CONTAINER_OFF;
 	options.namespaces = CONTAINER_NS_ALL & ~(unsigned)CONTAINER_NS_PID;
 	struct run run = {.plan = plan_for(&options), .stream = -1};
-	run.plan->tree = (struct cgroup_tree){.ops = &cgroup_v2_ops, .n_dirs = 1, .dir_of = {-1, -1, -1}};
-	snprintf(run.plan->tree.dirs[0], CGROUP_PATH_MAX, "%.100s/%s", layout.v2, group_name);
+	use_v2_group(run.plan, &layout);
 	int pair[2];
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	cr_assert_eq(container_start(run.plan, "c-1", (int[]){pair[1], pair[1], pair[1]}, 0, &run.container, &err), 0, "%s", err.message);
