@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/futex.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
@@ -161,7 +160,8 @@ int step_stdio(struct child *child, const struct step *step)
 	for (int i = 0; i < 3; i++)
 		if ((rc = fds[i] == i ? CALL(SYS_fcntl, i, F_SETFD, 0) : CALL(SYS_dup3, fds[i], i, 0)) < 0)
 			return (int)rc;
-	return done(CALL(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC));
+	/* Now, not at exec: until then a path through /proc/self/fd, as the image's program may be one, would lead out by them. */
+	return done(CALL(SYS_close_range, 3u, ~0u, 0u));
 }
 
 int step_no_new_privileges(struct child *child, const struct step *step)

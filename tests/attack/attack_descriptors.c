@@ -99,3 +99,23 @@ void attack_peer_descriptor(struct verdict *verdict)
 		refused(verdict, what, ioctl(pidfd, _IO(0xFF, number), 0));
 	}
 }
+
+/* Descriptor 2 is the runtime's own empty file, the same for all containers of a plan. */
+void attack_empty_stdio(struct verdict *verdict)
+{
+	struct stat st;
+	int again = open("/proc/self/fd/2", O_RDWR | O_CLOEXEC);
+
+	refused(verdict, "write", write(2, "x", 1));
+	refused(verdict, "pwrite", pwrite(2, "x", 1, 100));
+	refused(verdict, "truncate", ftruncate(2, 1 << 20));
+	refused(verdict, "fallocate", fallocate(2, 0, 0, 1 << 20));
+	refused(verdict, "add a seal", fcntl(2, 1033 /* F_ADD_SEALS */, 2));
+	if (again >= 0)
+		refused(verdict, "write after reopening", write(again, "x", 1));
+	else
+		saw(verdict, "reopen: %s", strerror(errno));
+	if (fstat(2, &st) < 0 || st.st_size != 0)
+		broke(verdict, "it holds %lld bytes", (long long)st.st_size);
+	close(again);
+}

@@ -32,13 +32,14 @@
 	/* attack_descriptors.c */                                                                                                         \
 	ATTACK(leaked_descriptors, WORKS_OUTSIDE, "CVE-2024-21626: descriptors of the runtime that stay open")                             \
 	ATTACK(working_dir_descriptor, WAITS_WORKING_DIR, "CVE-2024-21626: working folder /proc/self/fd/N")                                \
-	ATTACK(program_descriptor, 0, "CVE-2024-21626: image's program is a link to /proc/self/fd/N/…")                                    \
+	ATTACK(program_descriptor, 0, "CVE-2024-21626: image's program, or its interpreter, is /proc/self/fd/N/…")                         \
 	ATTACK(descriptor_links, WORKS_OUTSIDE, "/dev/fd, /dev/stdin: reopening and walking up from them")                                 \
+	ATTACK(empty_stdio, 0, "the empty file that stands for a stream: writing, resizing, unsealing it")                                 \
 	ATTACK(peer_descriptor, WORKS_OUTSIDE, "SO_PEERPIDFD of the control stream: a descriptor of the runtime's process")                \
 	/* attack_proc.c */                                                                                                                \
 	ATTACK(core_pattern, WORKS_OUTSIDE, "core_pattern, modprobe, uevent_helper, binfmt_misc: programs that the kernel runs")           \
 	ATTACK(sysctls, WORKS_OUTSIDE, "/proc/sys/kernel, vm, fs, net: writing")                                                           \
-	ATTACK(sysrq, WORKS_OUTSIDE, "/proc/sysrq-trigger")                                                                                \
+	ATTACK(sysrq, 0, "/proc/sysrq-trigger")                                                                                            \
 	ATTACK(masked_files, WORKS_OUTSIDE, "masked parts of /proc and /sys")                                                              \
 	ATTACK(kernel_addresses, BY_FILTER, "kallsyms, modules, iomem, dmesg: addresses of the kernel")                                    \
 	ATTACK(sysfs, WORKS_OUTSIDE, "/sys: writing, control groups, debugfs, tracefs")                                                    \
@@ -65,7 +66,9 @@
 	ATTACK(names_and_clocks, WORKS_OUTSIDE, "sethostname, setdomainname, adjtimex, settimeofday")                                      \
 	/* attack_processes.c */                                                                                                           \
 	ATTACK(signals, WORKS_OUTSIDE, "signals to host processes")                                                                        \
+	ATTACK(adoption, 0, "CLONE_PARENT: a new process as child of the runtime")                                                         \
 	ATTACK(trace_host, WORKS_OUTSIDE, "ptrace, process_vm_readv, pidfd_getfd on host processes")                                       \
+	ATTACK(host_ipc, WORKS_OUTSIDE, "System V memory and message queues of the host")                                                  \
 	ATTACK(priorities, WORKS_OUTSIDE, "nice, real-time and deadline scheduling, I/O priority")                                         \
 	ATTACK(affinity, WAITS_CPUSET, "sched_setaffinity beyond the cpuset")                                                              \
 	ATTACK(resource_limits, 0, "raising its own limits; core files")                                                                   \

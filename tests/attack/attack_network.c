@@ -62,6 +62,30 @@ void attack_abstract_socket(struct verdict *verdict)
 	close(inet);
 }
 
+/* The kernel announces processes in the host's network namespace alone: a group that can be joined elsewhere stays silent. The host makes
+ * a process meanwhile. */
+static void no_process_events(struct verdict *verdict)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+	struct {
+		struct nlmsghdr header;
+		unsigned idx, val, seq, ack;
+		unsigned short length, flags;
+		unsigned operation;
+	} listen = {{.nlmsg_len = sizeof(listen), .nlmsg_type = NLMSG_DONE}, 1, 1, 0, 0, 4, 0, 1 /* PROC_CN_MCAST_LISTEN */};
+	char event[256];
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+
+	if (fd < 0 || bind(fd, (void *)&address, sizeof(address)) < 0) {
+		saw(verdict, "process events: %s", strerror(errno));
+		return;
+	}
+	saw(verdict, "asking for them: %s", send(fd, &listen, sizeof(listen), 0) < 0 ? strerror(errno) : "sent");
+	hold();
+	refused(verdict, "process events", recv(fd, event, sizeof(event), MSG_DONTWAIT));
+	close(fd);
+}
+
 static void no_bind(struct verdict *verdict, const char *what, int protocol, unsigned group)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = group};
@@ -82,7 +106,7 @@ void attack_netlink(struct verdict *verdict)
 		if (strcmp(at->if_name, "lo") != 0 && strcmp(at->if_name, "eth0") != 0)
 			broke(verdict, "link %s is in sight", at->if_name);
 	no_bind(verdict, "audit", NETLINK_AUDIT, 1);
-	no_bind(verdict, "process events", NETLINK_CONNECTOR, 1);
+	no_process_events(verdict);
 	ioctl(fd, SIOCGIFFLAGS, &request); /* as they are */
 	refused(verdict, "set flags of lo", ioctl(fd, SIOCSIFFLAGS, &request));
 	close(fd);

@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -48,6 +50,25 @@ void attack_trace_host(struct verdict *verdict)
 	refused(verdict, "pidfd_open", pidfd);
 	refused(verdict, "pidfd_getfd", syscall(SYS_pidfd_getfd, pidfd, 0, 0));
 	refused(verdict, "kcmp", syscall(SYS_kcmp, getpid(), pid, 1, 0, 0));
+}
+
+/* Its parent would be ours: the runtime on the host, which would have to reap whatever we make. */
+void attack_adoption(struct verdict *verdict)
+{
+	long pid = syscall(SYS_clone, CLONE_PARENT | 17ul /* SIGCHLD */, NULL, NULL, NULL, NULL);
+
+	if (pid == 0)
+		_exit(0);
+	refused(verdict, "clone with CLONE_PARENT", pid);
+}
+
+void attack_host_ipc(struct verdict *verdict)
+{
+	key_t key = (key_t)host_number("HOST_IPC");
+
+	refused(verdict, "shmget by key", shmget(key, 0, 0));
+	refused(verdict, "shmat by number", (long)(intptr_t)shmat((int)host_number("HOST_SHM"), NULL, SHM_RDONLY));
+	refused(verdict, "msgget by key", msgget(key, 0));
 }
 
 static void try_scheduling(struct verdict *verdict)

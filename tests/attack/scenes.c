@@ -60,10 +60,25 @@ static void set_working_dir(struct stage *stage)
 	stage->options.working_dir = "/proc/self/fd/50";
 }
 
-static void set_program_link(struct stage *stage)
+/* The link, and a script whose interpreter it is. While the runtime's descriptors are open these paths lead out of the root. */
+static void play_program_links(struct stage *stage, const char *attack, struct outcome *outcome)
 {
-	link_in(stage, "/proc/self/fd/50/attack", "program");
-	stage->argv[0] = "/program";
+	static const char *const ways[] = {"/proc/self/fd/50/attack", "/proc/thread-self/fd/50/attack", "/proc/1/fd/50/attack",
+					   "/dev/fd/50/attack"};
+	char script[64], program[128];
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && outcome->kind == OUTCOME_HELD; i++) {
+		snprintf(program, sizeof(program), "%s/program", stage->image);
+		link_in(stage, ways[i], "program");
+		stage->argv[0] = "/program";
+		stage_start(stage, NULL, outcome);
+		unlink(program);
+		snprintf(script, sizeof(script), "#!%s\n", ways[i]);
+		stage_write(stage, "program", script, 0755);
+		if (outcome->kind == OUTCOME_HELD)
+			stage_start(stage, NULL, outcome);
+		unlink(program);
+	}
 }
 
 static void set_fake_proc(struct stage *stage)
@@ -342,7 +357,7 @@ const struct scene scenes[] = {
 	{.attack = "memory_of_exec", .during = during_entries},
 	{.attack = "exec_into_full_group", .during = during_entries},
 	{.attack = "working_dir_descriptor", .set = set_working_dir},
-	{.attack = "program_descriptor", .set = set_program_link},
+	{.attack = "program_descriptor", .play = play_program_links},
 	{.attack = "fake_proc", .set = set_fake_proc},
 	{.attack = "mask_source", .set = set_mask_source},
 	{.attack = "root_links", .play = play_root_links},
@@ -355,6 +370,7 @@ const struct scene scenes[] = {
 	{.attack = "setuid_program", .set = set_setuid},
 	{.attack = "image_nodes", .set = set_nodes},
 	{.attack = "given_device", .set = set_device},
+	{.attack = "netlink", .during = during_fork},
 	{.attack = "fork_bomb", .during = during_fork},
 	{.attack = "descriptor_flood", .during = during_files},
 	{.attack = "pipe_flood", .during = during_files},

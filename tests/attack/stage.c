@@ -18,8 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -102,6 +105,17 @@ static void open_sockets(struct stage *stage)
 	tell(stage, "HOST_PORT=%d", ntohs(port.sin_port));
 }
 
+/* Memory and a queue in the host's IPC namespace, ended by stage_close(). */
+static void make_ipc(struct stage *stage)
+{
+	key_t key = 0x62000000 | (getpid() & 0xffffff);
+
+	stage->shm = shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0666);
+	stage->queue = msgget(key, IPC_CREAT | IPC_EXCL | 0666);
+	tell(stage, "HOST_IPC=%d", (int)key);
+	tell(stage, "HOST_SHM=%d", stage->shm);
+}
+
 static void tell_host(struct stage *stage)
 {
 	static const char *const kinds[] = {"mnt", "pid", "net", "user", "uts"};
@@ -137,7 +151,7 @@ static void become_ordinary(const struct stage *stage)
 
 int stage_open(struct stage *stage, const char *program, bool ordinary, struct error *err)
 {
-	*stage = (struct stage){.base = "/tmp/bench-attack-XXXXXX"};
+	*stage = (struct stage){.base = "/tmp/bench-attack-XXXXXX", .shm = -1, .queue = -1, .socket_fd = -1, .port_fd = -1};
 	snprintf(stage->program, sizeof(stage->program), "%s", program);
 	if (!mkdtemp(stage->base) || chmod(stage->base, 0755) < 0)
 		return error_errno(err, "make %s", stage->base);
@@ -151,7 +165,6 @@ int stage_open(struct stage *stage, const char *program, bool ordinary, struct e
 	char path[128];
 	snprintf(path, sizeof(path), "%s/attack", stage->outside);
 	stage_copy(stage->program, path, 0755);
-	snprintf(path, sizeof(path), "../outside/secret");
 	int fd = open(stage->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 || write(fd, "secret\n", 7) != 7)
 		return error_errno(err, "write %s", stage->file);
@@ -165,6 +178,7 @@ int stage_open(struct stage *stage, const char *program, bool ordinary, struct e
 	start_canary(stage);
 	tell_host(stage);
 	open_sockets(stage);
+	make_ipc(stage);
 	return 0;
 }
 
@@ -176,6 +190,8 @@ void stage_close(struct stage *stage)
 	}
 	for (size_t i = 0; i < stage->n_variables; i++)
 		free(stage->variables[i]);
+	shmctl(stage->shm, IPC_RMID, NULL);
+	msgctl(stage->queue, IPC_RMID, NULL);
 	close(stage->socket_fd);
 	close(stage->port_fd);
 	close(LEAKED_FD);
@@ -298,11 +314,12 @@ void stage_start(struct stage *stage, const struct scene *scene, struct outcome 
 static void enter_private_mounts(const struct stage *stage)
 {
 	char from[64];
-	int fd = open(stage->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	if (unshare(CLONE_NEWNS | CLONE_NEWUTS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		_exit(99);
+	int fd = open(stage->base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
-	if (unshare(CLONE_NEWNS | CLONE_NEWUTS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0 || mkdir(stage->base, 0755) < 0 ||
+	if (mount("tmpfs", "/tmp", "tmpfs", 0, NULL) < 0 || mkdir(stage->base, 0755) < 0 ||
 	    mount(from, stage->base, NULL, MS_BIND, NULL) < 0)
 		_exit(99);
 }

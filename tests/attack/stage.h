@@ -24,7 +24,7 @@ struct stage {
 	char file[96];     /* a file in it */
 	char program[256]; /* the attacking program as it was built */
 	pid_t canary_pid;  /* a process of the host */
-	int socket_fd, port_fd;
+	int socket_fd, port_fd, shm, queue;
 	char *variables[STAGE_VARIABLES + 1]; /* environment: what the attacks are told of the host */
 	size_t n_variables;
 	char cgroup_name[64];
