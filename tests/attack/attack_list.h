@@ -52,6 +52,7 @@
 	ATTACK(unmount, 0, "umount of what masks, of /, of /proc")                                                                         \
 	ATTACK(new_mounts, WORKS_OUTSIDE, "mounting tmpfs, proc, sysfs, cgroup, debugfs; fsopen; open_tree")                               \
 	ATTACK(release_agent, 0, "CVE-2022-0492: release_agent of cgroup v1, also as root of nested namespaces")                           \
+	ATTACK(host_groups, BY_FILTER, "cgroup v1 hierarchies without a group of ours, mounted from nested namespaces")                    \
 	ATTACK(nested_namespace, 0, "root of a nested user namespace against locked mounts")                                               \
 	ATTACK(change_root, WORKS_OUTSIDE, "chroot, pivot_root, the way up from a folder left behind")                                     \
 	ATTACK(root_links, 0, "image's proc, sys, dev, tmp, run are links to outside")                                                     \

@@ -138,6 +138,37 @@ void attack_release_agent(struct verdict *verdict)
 	in_nested(verdict, try_release_agent);
 }
 
+/* Hierarchies in which the container has no group of its own show the host's root group. release_agent exists there only. */
+static void try_host_groups(struct verdict *verdict)
+{
+	static const char *const controllers[] = {"freezer", "devices", "cpuset", "blkio", "perf_event", "net_cls", "hugetlb"};
+
+	mkdir("/tmp/hg", 0700);
+	for
+		EACH(controllers)
+		{
+			struct stat st;
+
+			if (mount("cgroup", "/tmp/hg", "cgroup", 0, controllers[i]) < 0) {
+				saw(verdict, "mount cgroup %s: %s", controllers[i], strerror(errno));
+				continue;
+			}
+			int fd = open("/tmp/hg/cgroup.procs", O_WRONLY | O_CLOEXEC);
+			if (fd >= 0 && stat("/tmp/hg/release_agent", &st) == 0)
+				broke(verdict, "%s: the host's root group opens for writing", controllers[i]);
+			else
+				saw(verdict, "%s: mounted, %s", controllers[i], fd < 0 ? strerror(errno) : "its own group alone");
+			close(fd);
+			umount2("/tmp/hg", DETACH);
+		}
+}
+
+void attack_host_groups(struct verdict *verdict)
+{
+	try_host_groups(verdict);
+	in_nested(verdict, try_host_groups);
+}
+
 static void try_nested(struct verdict *verdict)
 {
 	remount_all(verdict);

@@ -1,7 +1,8 @@
 /* Plays every attack against the container runtime, in one round:
- *   run_attacks PROGRAM ROUND [--waiting] [NAME…]
+ *   run_attacks PROGRAM ROUND [--all] [NAME…]
  * ROUND: root (no user namespace), root-userns, user (an ordinary one), no-filter and no-filter-userns (root, seccomp off: what the other walls
- * hold alone), outside (no container at all: shows that the attacks are sound). --waiting: also those whose part of the runtime is not there yet.
+ * hold alone), outside (no container at all: shows that the attacks are sound). --all: also those whose part of the runtime is not there yet, and
+ * those that the filter alone holds in rounds without it.
  * One line an attack; exit status 0: all held, 1: one escaped or is broken, 77: the round cannot be played here. */
 #include "attack_list.h"
 #include "stage.h"
@@ -51,16 +52,16 @@ static const struct {
 };
 
 /* NULL: it can be tried in this round. */
-static const char *why_not(const struct stage *stage, const struct round *round, unsigned conditions, const char *limits, bool also_waiting)
+static const char *why_not(const struct stage *stage, const struct round *round, unsigned conditions, const char *limits, bool all)
 {
-	unsigned missing = also_waiting ? 0 : conditions & WAITS_ALL & ~LANDED;
+	unsigned missing = all ? 0 : conditions & WAITS_ALL & ~LANDED;
 
 	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
 		if (missing & waiting[i].part)
 			return waiting[i].reason;
 	if (round->outside)
 		return conditions & WORKS_OUTSIDE ? NULL : "says nothing outside a container, or would hurt";
-	if (conditions & BY_FILTER && round->seccomp_off)
+	if (conditions & BY_FILTER && round->seccomp_off && !all)
 		return "the filter alone stands against it";
 	if (conditions & BY_USERNS && round->userns == CONTAINER_OFF)
 		return "the user namespace alone stands against it";
@@ -140,13 +141,13 @@ static bool is_chosen(const char *name, char **names)
 	return !*names;
 }
 
-static int play_all(struct stage *stage, const struct round *round, bool also_waiting, char **names, const char *limits)
+static int play_all(struct stage *stage, const struct round *round, bool all, char **names, const char *limits)
 {
 	unsigned counts[4] = {0};
 
 	for (size_t i = 0; i < ATTACK_COUNT; i++) {
 		struct outcome outcome = {.kind = OUTCOME_HELD};
-		const char *reason = why_not(stage, round, attacks[i].conditions, limits, also_waiting);
+		const char *reason = why_not(stage, round, attacks[i].conditions, limits, all);
 
 		if (!is_chosen(attacks[i].name, names))
 			continue;
@@ -197,19 +198,18 @@ int main(int argc, char **argv)
 		return cannot(err.message);
 #endif
 	if (!round) {
-		fprintf(stderr,
-			"usage: run_attacks PROGRAM root|root-userns|user|no-filter|no-filter-userns|outside [--waiting] [NAME...]\n");
+		fprintf(stderr, "usage: run_attacks PROGRAM root|root-userns|user|no-filter|no-filter-userns|outside [--all] [NAME...]\n");
 		return 2;
 	}
 	if (!round->ordinary && geteuid() != 0)
-		return cannot("this round needs root");
-	bool also_waiting = argc > 3 && strcmp(argv[3], "--waiting") == 0;
+		return puts("SKIPPED: this round needs root; as an ordinary user the round \"user\" is played"), 77;
+	bool all = argc > 3 && strcmp(argv[3], "--all") == 0;
 	if (stage_open(&stage, argv[1], round->ordinary, &err) < 0)
 		status = cannot(err.message);
 	else if (!round->outside && ask_limits(&stage, round, limits, sizeof(limits), &err) < 0)
 		status = cannot(err.message);
 	else
-		status = play_all(&stage, round, also_waiting, argv + 3 + also_waiting, limits);
+		status = play_all(&stage, round, all, argv + 3 + all, limits);
 	stage_close(&stage);
 	return status;
 }
