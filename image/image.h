@@ -34,7 +34,8 @@ struct image {
 	char imported_at[40];              /* ISO 8601, UTC */
 	int64_t bytes;                     /* of all layers, unpacked */
 	struct image_config config;
-	char **layers; /* absolute folders, bottom first */
+	char **notes;  /* what was left out or changed at the import, and why; NULL-terminated, NULL: nothing */
+	char **layers; /* absolute folders, bottom first; none comes twice */
 	size_t n_layers;
 };
 
@@ -51,7 +52,9 @@ struct image_import_options {
 	bool replace;       /* an image of that name gives way; otherwise -EEXIST */
 	void (*progress)(void *arg, const char *what, int64_t done_bytes, int64_t total_bytes); /* total 0: unknown; may be NULL */
 	void *progress_arg;
-	const bool *cancelled; /* looked at between files; -EINTR; may be NULL */
+	const bool *cancelled; /* looked at between files and blocks; -EINTR; may be NULL */
+	int64_t max_bytes;     /* of all unpacked files of a layer, as their sizes say; 0: 64 GiB */
+	uint64_t max_files;    /* entries of a layer; 0: two million */
 };
 
 /* Imports. Refuses: another OS or architecture than this host's kernel (-ENOEXEC, with the remedy: `vm` can emulate it), digests that do not
@@ -59,7 +62,7 @@ struct image_import_options {
  * manifests that are not what they say. On failure the store is as before. */
 int image_import(struct image_store *store, const struct image_import_options *options, struct image *ret, struct error *err);
 
-/* -ENOENT with the names that exist, where there is none. */
+/* `name`, or `name` with ":latest" where that alone exists. -ENOENT with the names that exist, where there is none. */
 int image_find(struct image_store *store, const char *name, struct image *ret, struct error *err);
 
 /* All, sorted by name. `ret` is heap, each to be released by image_done(), then free(). */
