@@ -19,6 +19,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
+int cmd_image(int argc, char **argv);
 
 /* Prints "bench: <message>" and, where there is one, "  hint: <hint>" to stderr. Returns `status`. */
 int report_error(const struct error *err, int status);

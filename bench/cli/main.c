@@ -21,6 +21,7 @@ static const struct {
 	{"doctor", cmd_doctor, "what can run here, what cannot, why, and the command that mends it"},
 	{"run", cmd_run, "run an experiment: bench run startup --n 100"},
 	{"show", cmd_show, "print a saved result"},
+	{"image", cmd_image, "import, list and remove what containers run: bench image import debian.tar"},
 	{"clean", cmd_clean, "remove what runs that were killed left behind"},
 };
 
@@ -123,6 +124,6 @@ int main(int argc, char **argv)
 	}
 	struct error err;
 	error_set(&err, EINVAL, "unknown command '%s'", argv[1]);
-	error_hint(&err, "commands: doctor, run, show, clean; see 'bench --help'");
+	error_hint(&err, "commands: doctor, run, show, image, clean; see 'bench --help'");
 	return report_error(&err, EXIT_USAGE);
 }

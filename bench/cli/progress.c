@@ -5,6 +5,7 @@
 #include <base/units.h>
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { REDRAW_MS = 100, PLAIN_LINE_S = 30 };
@@ -46,6 +47,34 @@ void progress_step(struct progress *progress, const char *label, uint32_t done, 
 	}
 	fprintf(stderr, progress->is_terminal ? "\r\033[K%s  %u/%u starts  %u %%  ETA %s" : "%s  %u/%u starts  %u %%  ETA %s\n", label,
 		done, total, (unsigned)((uint64_t)done * 100 / total), eta);
+	fflush(stderr);
+	progress->line_is_open = progress->is_terminal;
+	progress->last_ns = now_ns;
+}
+
+void progress_bytes(struct progress *progress, const char *label, const char *phase, int64_t done, int64_t total)
+{
+	int64_t now_ns = clock_now_ns();
+	bool is_new = !progress->phase || strcmp(progress->phase, phase) != 0;
+	char done_text[32], total_text[48] = "", eta[48] = "", spent[32];
+
+	if (is_new) {
+		progress->phase = phase;
+		progress->start_ns = now_ns;
+	}
+	int64_t quiet_ns = progress->is_terminal ? REDRAW_MS * INT64_C(1000000) : PLAIN_LINE_S * INT64_C(1000000000);
+	if (progress->is_quiet || (!is_new && now_ns - progress->last_ns < quiet_ns))
+		return;
+	if (total > 0)
+		snprintf(total_text, sizeof(total_text), " of %s", format_bytes(total, spent, sizeof(spent)));
+	if (total > done && done > 0 && !is_new) {
+		int64_t left_ns = (int64_t)((double)(now_ns - progress->start_ns) / (double)done * (double)(total - done));
+
+		snprintf(eta, sizeof(eta), "  ETA %s",
+			 format_duration((left_ns + 999999999) / 1000000000 * 1000000000, spent, sizeof(spent)));
+	}
+	fprintf(stderr, progress->is_terminal ? "\r\033[K%s: %s  %s%s%s" : "%s: %s  %s%s%s\n", label, phase,
+		format_bytes(done, done_text, sizeof(done_text)), total_text, eta);
 	fflush(stderr);
 	progress->line_is_open = progress->is_terminal;
 	progress->last_ns = now_ns;
