@@ -153,6 +153,20 @@ static int cgroup_rmdir(const char *dir)
 	return rmdir(dir) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* On version 1 a frozen process takes no signal before it is let go on; other hierarchies and version 2 have no such file. */
+static void cgroup_thaw(const char *dir)
+{
+	_cleanup_closedir_ DIR *folder = opendir(dir);
+	char path[PATH_MAX];
+
+	for (struct dirent *entry; folder && (entry = readdir(folder));)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    path_format(path, sizeof(path), NULL, "%s/%s", dir, entry->d_name) == 0)
+			cgroup_thaw(path);
+	if (path_format(path, sizeof(path), NULL, "%s/freezer.state", dir) == 0 && access(path, F_OK) == 0)
+		file_write_kernel(path, "THAWED", NULL);
+}
+
 /* A directory of a cgroup file system with a name that we give. */
 static bool is_our_cgroup(const char *dir)
 {
@@ -174,6 +188,7 @@ static int undo_cgroup(const char *dir, struct error *err)
 	for (;;) {
 		/* Sent again each round: a fork may have been under way, and the kernel empties a group a moment after the last exit. */
 		cgroup_processes(dir, kill_now);
+		cgroup_thaw(dir);
 		int rc = cgroup_rmdir(dir);
 		if (rc == 0)
 			return 0;

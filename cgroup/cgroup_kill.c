@@ -2,7 +2,7 @@
  *
  * A list of pids is old when it has been read. A pidfd names the process that had the number when it was opened; if a second list, read after
  * that, has the number and the process still lives when it is signalled, it is the member that the list means. */
-#include "cgroup.h"
+#include "cgroup_inside.h"
 
 #include <base/files.h>
 #include <bench/cleanup.h>

@@ -177,14 +177,35 @@ static int check_memory(const struct container_plan *plan, struct error *err)
 	return error_hint(err, "give it %d MiB or more, or no limit: cgroup=off", CONTAINER_MEMORY_MIN >> 20);
 }
 
+/* What this version of cgroups does not have as wanted: a note, or an error where all limits are required. */
+static int plan_lacking(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	char lacking[200];
+	int rc = cgroup_limits_lacking(&plan->tree, &options->limits, lacking, sizeof(lacking));
+
+	if (rc < 0 && options->cgroup == CONTAINER_ON) {
+		error_set(err, -rc, "%s", lacking);
+		return error_hint(err, "go without it, or with cgroup=auto");
+	}
+	if (rc)
+		plan_note(plan, "%s", lacking);
+	return 0;
+}
+
 static int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	struct cgroup_layout layout;
-	int rc = cgroup_detect(options->host_root, &layout, err);
+	/* Memory is accounted for and processes are counted whatever is limited; every other hierarchy costs a start and must be asked for. */
+	unsigned wanted = CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | cgroup_limits_controllers(&options->limits);
+	int rc = cgroup_limits_check(options->host_root, &options->limits, err);
 
 	if (rc == 0)
-		rc = cgroup_tree_plan(options->host_root, &layout, options->cgroup_name, options->cgroup != CONTAINER_OFF, &plan->tree,
-				      err);
+		rc = cgroup_detect(options->host_root, &layout, err);
+	if (rc == 0)
+		rc = cgroup_tree_plan(options->host_root, &layout, options->cgroup_name, options->cgroup == CONTAINER_OFF ? 0 : wanted,
+				      &plan->tree, err);
+	if (rc == 0)
+		rc = plan_lacking(plan, options, err);
 	if (rc < 0)
 		return rc;
 	if (plan->tree.note[0] && options->cgroup == CONTAINER_ON) {

@@ -67,7 +67,9 @@ Test(cgroup, detection_needs_proc)
 }
 
 /* A tree that this user may write to, as far as the tree itself says; whoever runs the tests, its owner is somebody else or not. */
-static struct cgroup_tree place(const char *name, bool wanted)
+enum { BASE = CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) };
+
+static struct cgroup_tree place(const char *name, unsigned wanted)
 {
 	struct cgroup_layout layout = detect(name);
 	struct cgroup_tree tree;
@@ -85,7 +87,7 @@ static struct cgroup_tree place(const char *name, bool wanted)
 
 Test(cgroup, places_hybrid_in_three_hierarchies)
 {
-	struct cgroup_tree tree = place("cgroup-hybrid", true);
+	struct cgroup_tree tree = place("cgroup-hybrid", BASE);
 
 	cr_assert_eq(tree.ops, &cgroup_v1_ops);
 	cr_assert_eq(tree.n_dirs, 3);
@@ -95,7 +97,7 @@ Test(cgroup, places_hybrid_in_three_hierarchies)
 
 Test(cgroup, says_what_v1_lacks)
 {
-	struct cgroup_tree tree = place("cgroup-v1", true);
+	struct cgroup_tree tree = place("cgroup-v1", BASE);
 
 	cr_assert_eq(tree.n_dirs, 2);
 	cr_assert_eq(tree.dir_of[CGROUP_PIDS], -1);
@@ -104,7 +106,7 @@ Test(cgroup, says_what_v1_lacks)
 
 Test(cgroup, places_v2_in_one_folder)
 {
-	struct cgroup_tree tree = place("cgroup-v2", true);
+	struct cgroup_tree tree = place("cgroup-v2", BASE);
 
 	cr_assert_eq(tree.ops, &cgroup_v2_ops);
 	cr_assert_eq(tree.n_dirs, 1);
@@ -114,7 +116,7 @@ Test(cgroup, places_v2_in_one_folder)
 
 Test(cgroup, null_object_makes_nothing)
 {
-	struct cgroup_tree none = place("cgroup-none", true), off = place("cgroup-hybrid", false);
+	struct cgroup_tree none = place("cgroup-none", BASE), off = place("cgroup-hybrid", 0);
 	struct cgroup group = {0};
 	struct cgroup_limits limits = {.memory_bytes = 1};
 	struct error err = {0};
@@ -142,7 +144,7 @@ Test(cgroup, long_names_are_refused)
 		cr_skip_test("needs a writable tree");
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	cr_assert_eq(cgroup_tree_plan(BENCH_TEST_DATA "/cgroup-hybrid", &layout, name, true, &tree, &err), -ENAMETOOLONG);
+	cr_assert_eq(cgroup_tree_plan(BENCH_TEST_DATA "/cgroup-hybrid", &layout, name, BASE, &tree, &err), -ENAMETOOLONG);
 }
 
 Test(cgroup, run_names_are_plain)

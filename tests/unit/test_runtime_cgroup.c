@@ -2,6 +2,7 @@
 #include "runtime_fixture.h"
 
 #include <base/journal.h>
+#include <cgroup/cgroup_inside.h>
 #include <limits.h>
 #include <signal.h>
 
@@ -117,7 +118,7 @@ Test(container_cgroup, folders_with_a_cpuset_take_members)
 		skip("no version 1 hierarchy with a cpuset that this user may write to");
 	struct run run = {.plan = plan_for(&options), .container = CONTAINER_NONE, .stream = -1};
 	struct error err = {0};
-	run.plan->tree = (struct cgroup_tree){.ops = &cgroup_v1_ops, .n_dirs = 1, .dir_of = {-1, -1, -1}};
+	run.plan->tree = (struct cgroup_tree){.ops = &cgroup_v1_ops, .n_dirs = 1, .dir_of = CGROUP_NO_DIRS};
 	snprintf(run.plan->tree.dirs[0], CGROUP_PATH_MAX, "%s/%s", top, group_name);
 	cr_assert_eq(cgroup_tree_open(&run.plan->tree, NULL, &err), 0, "%s", err.message);
 	int pair[2];
