@@ -200,7 +200,19 @@ int step_seccomp(struct child *child, const struct step *step)
 	return done(CALL(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
 }
 
+/* Goes on after the errors that execvp() goes on after; one that is there but may not be run is told rather than that the rest is missing. */
 int step_exec(struct child *child, const struct step *step)
 {
-	return done(CALL(SYS_execve, step->arg, child->plan->argv, child->plan->envp));
+	const struct container_plan *plan = child->plan;
+	int told = -ENOENT;
+
+	for (char **program = plan->programs; *program; program++) {
+		int rc = done(CALL(SYS_execve, *program, plan->argv, plan->envp));
+
+		if (rc != -ENOENT && rc != -ENOTDIR && rc != -EACCES)
+			return rc;
+		if (rc == -EACCES)
+			told = rc;
+	}
+	return told;
 }

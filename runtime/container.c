@@ -136,8 +136,9 @@ void container_plan_free(struct container_plan *plan)
 		munmap(plan->stack, (size_t)sysconf(_SC_PAGESIZE) + CHILD_STACK_BYTES);
 	for (size_t i = 0; i < plan->n_texts; i++)
 		free(plan->texts[i]);
-	free(plan->argv);
-	free(plan->envp);
+	plan_free_strings(plan->argv);
+	plan_free_strings(plan->envp);
+	plan_free_strings(plan->programs);
 	free(plan->filter);
 	free(plan);
 }

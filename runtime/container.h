@@ -68,7 +68,7 @@ struct container_options {
 	size_t n_mounts;
 	const char *const *devices; /* nodes of the host that it gets, at the same place ("/dev/dri/card0"), NULL-terminated; NULL: none */
 	bool root_is_program;       /* the root holds nothing but argv[0] ("/NAME"): a copy of it may take its place */
-	const char *const *argv;    /* argv[0]: absolute path inside the root; NULL-terminated */
+	const char *const *argv;    /* argv[0]: path inside the root, or a name that is searched in PATH of envp; NULL-terminated */
 	const char *const *envp;    /* NULL: PATH alone */
 	const char *working_dir;    /* inside; NULL: "/" */
 	uid_t run_uid;              /* ids inside, of the program */

@@ -316,34 +316,6 @@ static int plan_privileges(struct container_plan *plan, const struct container_o
 	return 0;
 }
 
-static char **copy_strings(struct container_plan *plan, const char *const *from)
-{
-	size_t n = 0;
-
-	while (from[n])
-		n++;
-	char **ret = calloc(n + 1, sizeof(*ret));
-	for (size_t i = 0; ret && i < n; i++)
-		if (!(ret[i] = (char *)plan_text(plan, "%s", from[i]))) {
-			free(ret);
-			return NULL;
-		}
-	return ret;
-}
-
-static int plan_program(struct container_plan *plan, const struct container_options *options, struct error *err)
-{
-	static const char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-
-	if (!options->argv || !options->argv[0] || options->argv[0][0] != '/')
-		return error_set(err, EINVAL, "container: the program must be an absolute path inside the root");
-	plan->argv = copy_strings(plan, options->argv);
-	plan->envp = copy_strings(plan, options->envp ? options->envp : environment);
-	if (!plan->argv || !plan->envp)
-		return error_set(err, E2BIG, "container: more than %d arguments and variables, or out of memory", PLAN_TEXTS_MAX - 4);
-	return 0;
-}
-
 /* The child's stack, with a page below it that faults. Kept for all starts: its pages are paid once. */
 static int plan_stack(struct container_plan *plan, struct error *err)
 {

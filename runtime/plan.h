@@ -78,7 +78,8 @@ struct container_plan {
 
 	char *texts[PLAN_TEXTS_MAX]; /* what steps point to; owned */
 	size_t n_texts;
-	char **argv, **envp;
+	char **argv, **envp; /* owned */
+	char **programs;     /* what exec tries one after the other: argv[0], or its places in PATH; owned */
 	char rootfs[PATH_MAX];
 	cpu_set_t cpus;
 	struct plan_rlimit rlimits[PLAN_RLIMITS_MAX];
@@ -113,7 +114,7 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 /* Makes the facts tell what the tree of groups is now. */
 void plan_tell_cgroup(struct container_plan *plan);
 
-/* ---- building (plan.c, plan_root.c) ---- */
+/* ---- building (plan.c, plan_root.c, plan_program.c) ---- */
 
 /* A text that the plan owns, or NULL: looked at once, at the end. */
 const char *plan_text(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -127,6 +128,10 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
 
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
+
+/* Copies arguments and environment, and says where exec looks. */
+int plan_program(struct container_plan *plan, const struct container_options *options, struct error *err);
+void plan_free_strings(char **strings);
 
 /* Walks the parent's steps before the clone, clones plan->child, walks those beside it and waits until it has exec'd or ended. `made` gets pid,
  * pidfd and what the steps make, also on failure. A cgroup_fd >= 0 is the cgroup that the child is born in. */

@@ -156,11 +156,11 @@ Test(plan, missing_folders_are_named)
 
 Test(plan, bad_options_are_refused)
 {
-	static const char *const relative[] = {"agent", NULL};
+	static const char *const nothing[] = {"", NULL};
 	struct container_options options = options_for("");
 
-	options.argv = relative;
-	refuse(&options, "absolute path", "");
+	options.argv = nothing;
+	refuse(&options, "no program", "");
 	options = options_for("");
 	options.rootfs = "/nonexistent";
 	refuse(&options, "/nonexistent", "");

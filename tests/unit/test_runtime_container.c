@@ -315,3 +315,44 @@ Test(container, many_live_and_many_follow)
 	}
 	container_plan_free(plan);
 }
+
+/* The first folder has no such program, the second one that may not be run, the third the right one. */
+Test(container, a_name_without_slash_is_searched_in_path)
+{
+	static const char *const argv[] = {"busybox", "sh", NULL};
+	static const char *const path[] = {"PATH=/none:/tmp2:/", NULL}, *const wrong[] = {"PATH=/none:/tmp2", NULL};
+	struct container_options options = options_here();
+	struct container_plan *plan;
+	struct error err = {0};
+	char dir[96], file[128], text[4096];
+
+	snprintf(dir, sizeof(dir), "%s/tmp2", root);
+	snprintf(file, sizeof(file), "%s/busybox", dir);
+	cr_assert_eq(dir_make(dir, 0755, &err), 0, "%s", err.message);
+	cr_assert_eq(file_write_atomic(file, "x", 1, 0644, &err), 0, "%s", err.message);
+	options.argv = argv;
+	options.envp = path;
+	run_script(&options, "echo found\n", text, sizeof(text));
+	EXPECT_LINE(text, "found\n");
+
+	options.envp = wrong;
+	cr_assert_eq(container_prepare(&options, &plan, &err), 0, "%s", err.message);
+	struct container container = CONTAINER_NONE;
+	cr_expect_eq(container_start(plan, "c-1", (const int[]){-1, -1, -1}, 0, &container, &err), -EACCES, "%s", err.message);
+	cr_expect_not_null(strstr(err.message, "step exec busybox"), "%s", err.message);
+	container_plan_free(plan);
+}
+
+Test(container, takes_as_many_arguments_as_the_kernel)
+{
+	enum { ARGUMENTS = 2000 };
+	static const char *argv[ARGUMENTS + 4] = {"/busybox", "sh", "-s"};
+	struct container_options options = options_here();
+	char text[4096];
+
+	for (int i = 3; i < ARGUMENTS + 3; i++)
+		argv[i] = "x";
+	options.argv = argv;
+	run_script(&options, "echo n=$#\n", text, sizeof(text));
+	EXPECT_LINE(text, "n=2000\n");
+}
