@@ -134,6 +134,12 @@ int step_signals(struct child *child, const struct step *step)
 	return done(CALL(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)));
 }
 
+/* After the last change of ids or capabilities, which would forget it. */
+int step_die_with_parent(struct child *child, const struct step *step)
+{
+	return done(CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+}
+
 int step_rlimits(struct child *child, const struct step *step)
 {
 	const struct container_plan *plan = child->plan;

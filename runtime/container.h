@@ -85,6 +85,7 @@ struct container_options {
 	enum container_choice userns; /* auto: where the caller is not root, or a root without CAP_SYS_ADMIN */
 	enum container_choice cgroup; /* auto: where permitted, else a note; on: else an error */
 	bool seccomp_off;
+	bool die_with_parent; /* the end of the thread that started it kills it (PR_SET_PDEATHSIG); a program that changes its user ends that */
 	struct cgroup_limits limits;
 	const char *cgroup_name; /* name of the group that holds this plan's containers, unique on the host (cgroup_run_name()) */
 	const char *cpuset;      /* CPUs in list format; NULL or empty: not bound */

@@ -303,6 +303,8 @@ static int plan_privileges(struct container_plan *plan, const struct container_o
 	plan_add(plan, "capabilities", step_capabilities, facts->capabilities, 0);
 	/* Late: until here a Ctrl-C meant for our parent must not hit a half-made container. */
 	plan_add(plan, "signals", step_signals, "default, none blocked", 0);
+	if (options->die_with_parent)
+		plan_add(plan, "die-with-parent", step_die_with_parent, "SIGKILL", 0);
 	if (options->seccomp_off) {
 		strcpy(facts->seccomp, "off");
 		plan_note(plan, "no system call filter: switched off");

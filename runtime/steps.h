@@ -15,6 +15,7 @@ int step_keyring(struct child *child, const struct step *step);
 int step_hostname(struct child *child, const struct step *step);
 int step_loopback(struct child *child, const struct step *step);
 int step_signals(struct child *child, const struct step *step);
+int step_die_with_parent(struct child *child, const struct step *step);
 int step_rlimits(struct child *child, const struct step *step);
 int step_stdio(struct child *child, const struct step *step);
 int step_no_new_privileges(struct child *child, const struct step *step);

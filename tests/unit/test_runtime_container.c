@@ -356,3 +356,38 @@ Test(container, takes_as_many_arguments_as_the_kernel)
 	run_script(&options, "echo n=$#\n", text, sizeof(text));
 	EXPECT_LINE(text, "n=2000\n");
 }
+
+/* A process between us and the container dies by SIGKILL; the container goes with it, without cgroup and journal. */
+Test(container, dies_with_its_parent)
+{
+	static const char *const argv[] = {"/busybox", "sleep", "1000", NULL};
+	struct container_options options = options_here();
+	pid_t inner = 0;
+	int pair[2], status;
+
+	options.argv = argv;
+	options.die_with_parent = true;
+	options.cgroup = CONTAINER_OFF;
+	cr_assert_eq(pipe(pair), 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	pid_t between = fork();
+	if (between == 0) {
+		struct container container = CONTAINER_NONE;
+		struct container_plan *plan;
+
+		if (container_prepare(&options, &plan, NULL) < 0 ||
+		    container_start(plan, "c-1", (const int[]){-1, -1, -1}, 0, &container, NULL) < 0)
+			_exit(1);
+		if (write(pair[1], &container.pid, sizeof(container.pid)) < 0)
+			_exit(2);
+		pause();
+		_exit(3);
+	}
+	cr_assert_eq(read(pair[0], &inner, sizeof(inner)), sizeof(inner));
+	kill(between, SIGKILL);
+	cr_expect_eq(waitpid(between, &status, 0), between);
+	cr_expect_eq(waitpid(inner, &status, 0), inner); /* the suite has a time limit */
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	close(pair[0]);
+	close(pair[1]);
+}
