@@ -111,26 +111,14 @@ static inline struct child plan_child(const struct container_plan *plan, const c
 /* Like container_prepare(). Not `whole`: the probe's plan, with an empty root of its own and no program. */
 int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err);
 
+/* Adds a sentence to the facts; what does not fit is dropped. */
+void plan_note(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Makes the facts tell what the tree of groups is now. */
 void plan_tell_cgroup(struct container_plan *plan);
 
-/* ---- building (plan.c, plan_root.c, plan_program.c) ---- */
-
-/* A text that the plan owns, or NULL: looked at once, at the end. */
-const char *plan_text(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void plan_add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number);
-void plan_note(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Adds the steps that build the root; `program` is the name in it, "" for none. */
-int plan_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err);
-
-/* Adds a step of the parent; returns the number that step_await waits for (0: it is before the clone, there is nothing to wait for). */
-uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
-
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
 
-/* Copies arguments and environment, and says where exec looks. */
-int plan_program(struct container_plan *plan, const struct container_options *options, struct error *err);
 void plan_free_strings(char **strings);
 
 /* Walks the parent's steps before the clone, clones plan->child, walks those beside it and waits until it has exec'd or ended. `made` gets pid,

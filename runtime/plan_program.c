@@ -1,5 +1,5 @@
 /* The program of a plan: arguments, environment, and where it may be found. */
-#include "plan.h"
+#include "plan_build.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The steps that build a container's root: where it comes from, what is mounted into it, what is covered. */
-#include "plan.h"
+#include "plan_build.h"
 #include "steps.h"
 
 #include <base/files.h>

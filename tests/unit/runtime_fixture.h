@@ -3,7 +3,7 @@
 #pragma once
 
 #include <runtime/container.h>
-#include <runtime/plan.h>
+#include <runtime/plan_build.h>
 #include <runtime/rootfs.h>
 #include <runtime/support.h>
 

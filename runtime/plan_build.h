@@ -1,0 +1,33 @@
+/* Building a plan: what plan.c calls in its order, and what all of plan*.c add to. Internal to runtime/. */
+#pragma once
+
+#include "plan.h"
+
+/* A text that the plan owns, or NULL: looked at once, at the end. */
+const char *plan_text(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void plan_add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number);
+
+/* Adds the steps that build the root; `program` is the name in it, "" for none. */
+int plan_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err);
+
+/* Adds a step of the parent; returns the number that step_await waits for (0: it is before the clone, there is nothing to wait for). */
+uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
+
+/* Copies arguments and environment, and says where exec looks. */
+int plan_program(struct container_plan *plan, const struct container_options *options, struct error *err);
+
+/* ---- what a plan consists of, in the order of the calls ---- */
+
+/* Namespaces, and who the container's root is (plan_process.c). */
+void plan_namespaces(struct container_plan *plan, const struct container_options *options);
+
+/* Chooses the groups; makes none (plan_cgroup.c). */
+int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err);
+
+/* Adds the steps that make the container's group, join it and hide what is above. */
+void plan_join(struct container_plan *plan, const struct container_options *options, bool whole);
+
+/* CPUs and limits of the process, then its privileges: the last steps before the exec (plan_process.c). */
+int plan_affinity(struct container_plan *plan, const struct container_options *options, struct error *err);
+void plan_rlimits(struct container_plan *plan);
+int plan_privileges(struct container_plan *plan, const struct container_options *options, struct error *err);
