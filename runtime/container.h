@@ -189,6 +189,11 @@ int container_exec(const struct container_exec_options *options, const int stdio
 
 /* CVE-2019-5736: a container must not reach our binary for writing. Runs this program again from a read-only, detached clone of its mount, or
  * from a sealed copy in memory where that is not permitted; returns at once in the second life. First call of main(). The path of the program on
- * disk stays known (container_self_path()). -errno when neither is possible: then the caller must not start containers of foreign images. */
+ * disk stays known (container_self_path()). argv NULL: learns the path alone. -errno when neither is possible: then the caller must not start containers of foreign images. */
 int container_protect_self(char **argv, struct error *err);
+
+/* Path of this program on disk ("… (deleted)" when it is gone), once container_protect_self() was called. */
 const char *container_self_path(void);
+
+/* Can nobody write to the file that we run from? As the kernel says now. */
+bool container_self_protected(void);

@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <base/files.h>
+#include <runtime/container.h>
 
 #include <argp.h>
 #include <errno.h>
@@ -17,12 +18,13 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *help;
+	bool runs_images; /* then this program must be out of their reach: run again from where nobody can write, which links it again, ~10 ms */
 } commands[] = {
-	{"doctor", cmd_doctor, "what can run here, what cannot, why, and the command that mends it"},
-	{"run", cmd_run, "run an experiment: bench run startup --n 100"},
-	{"show", cmd_show, "print a saved result"},
-	{"image", cmd_image, "import, list and remove what containers run: bench image import debian.tar"},
-	{"clean", cmd_clean, "remove what runs that were killed left behind"},
+	{"doctor", cmd_doctor, "what can run here, what cannot, why, and the command that mends it", false},
+	{"run", cmd_run, "run an experiment: bench run startup --n 100", true},
+	{"show", cmd_show, "print a saved result", false},
+	{"image", cmd_image, "import, list and remove what containers run: bench image import debian.tar", false},
+	{"clean", cmd_clean, "remove what runs that were killed left behind", false},
 };
 
 static void print_help(FILE *out)
@@ -59,22 +61,21 @@ bool wants_colour(void)
 int find_agent(const char *wish, char *ret, size_t size, struct error *err)
 {
 	static const char *const places[] = {"%.*s/bench-agent", "%.*s/../libexec/bench/bench-agent"};
+	const char *program = container_self_path();
 	char self[PATH_MAX], candidate[PATH_MAX + 64];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (wish) {
 		if (!realpath(wish, self))
 			return error_errno(err, "agent %s", wish);
 		return path_format(ret, size, err, "%s", self);
 	}
-	if (length < 0)
-		return error_errno(err, "read /proc/self/exe");
-	self[length] = '\0';
-	int folder = (int)(strrchr(self, '/') - self);
+	if (program[0] != '/')
+		return error_set(err, ENOENT, "the path of this program is not known: is /proc mounted?");
+	int folder = (int)(strrchr(program, '/') - program);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(candidate, sizeof(candidate), places[i], folder, self);
+		snprintf(candidate, sizeof(candidate), places[i], folder, program);
 #pragma GCC diagnostic pop
 		if (access(candidate, X_OK) == 0 && realpath(candidate, self))
 			return path_format(ret, size, err, "%s", self);
@@ -97,9 +98,24 @@ static void sane_start(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
+/* First of all: what was done before would be done twice. A failure is told; what starts foreign images looks again and refuses. */
+static void protect(int argc, char **argv)
+{
+	struct error err = {0};
+	bool runs_images = false;
+
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		runs_images = runs_images || (strcmp(argv[1], commands[i].name) == 0 && commands[i].runs_images);
+	if (container_protect_self(runs_images ? argv : NULL, &err) < 0)
+		report_error(&err, 0);
+}
+
 int main(int argc, char **argv)
 {
+	struct error err;
+
 	sane_start();
+	protect(argc, argv);
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc < 2) {
 		print_help(stderr);
@@ -122,7 +138,6 @@ int main(int argc, char **argv)
 		argv[1] = name;
 		return commands[i].run(argc - 1, argv + 1);
 	}
-	struct error err;
 	error_set(&err, EINVAL, "unknown command '%s'", argv[1]);
 	error_hint(&err, "commands: doctor, run, show, image, clean; see 'bench --help'");
 	return report_error(&err, EXIT_USAGE);
