@@ -1,22 +1,16 @@
-/* An allow-list, grouped by what the calls are for. libseccomp turns it into a binary search tree (one architecture, so that installing costs
- * tens of microseconds and not a millisecond); a few instructions of our own go before it, for what it cannot express. */
+/* An allow-list, grouped by what the calls are for. libseccomp knows their numbers; the program that it would write for them is longer and deeper
+ * than filter_program()'s, and takes the kernel twice as long to install (docs/performance.md). A unit test holds both against each other. */
 #include "filter.h"
-
-#include <bench/cleanup.h>
 
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 /* Names and not numbers: a call that this architecture does not have is left out. */
@@ -78,13 +72,12 @@ enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
 
 /* Families of sockets that talk to this container or its network. Not among them: VSOCK (reaches the hypervisor past the network namespace), ALG,
  * PACKET and the many rare ones whose modules a request would load. */
-static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+static const uint32_t families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
 /* The personalities that programs really ask for: none, a 32-bit machine name, no address randomisation, the question itself. */
-static const uint64_t personalities[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff};
+static const uint32_t personalities[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff};
 
-/* Newest call that the library's tables name. Younger ones do not exist as far as a container can tell, so that libc falls back. */
-enum { NEWEST_CALL = 450 };
+enum { NEWEST_CALL = FILTER_CALLS - 1 };
 
 #define NAMESPACE_FLAGS (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 #ifndef CLONE_NEWTIME
@@ -126,90 +119,46 @@ size_t filter_allowed(void)
 	return count;
 }
 
-static int allow_one(int number, void *filter)
+/* Flags of namespaces lie in the low half of the argument. */
+static const uint32_t clone_mask = NAMESPACE_FLAGS, unshare_mask = NAMESPACE_FLAGS | CLONE_NEWTIME;
+static const uint32_t terminal_tricks[] = {TIOCSTI, IOCTL_TIOCLINUX};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+static const struct filter_condition of_socket = {
+	.whole = true, .values = families, .n_values = COUNT(families), .then = SECCOMP_RET_ALLOW};
+static const struct filter_condition of_personality = {
+	.whole = true, .values = personalities, .n_values = COUNT(personalities), .then = SECCOMP_RET_ALLOW};
+static const struct filter_condition of_clone = {.values = &clone_mask, .n_values = 1, .is_mask = true, .then = SECCOMP_RET_ALLOW};
+static const struct filter_condition of_unshare = {.values = &unshare_mask, .n_values = 1, .is_mask = true, .then = SECCOMP_RET_ALLOW};
+/* Typing into the terminal. The kernel takes 32 bits of a request, so 32 bits are compared. */
+static const struct filter_condition of_ioctl = {
+	.argument = 1, .values = terminal_tricks, .n_values = COUNT(terminal_tricks), .then = SECCOMP_RET_ERRNO | EPERM};
+
+static int allow_one(int number, void *verdicts)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-}
-
-static int add_conditions(scmp_filter_ctx filter)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && rc == 0; i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
-	for (size_t i = 0; i < sizeof(personalities) / sizeof(personalities[0]) && rc == 0; i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, personalities[i], 0));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NAMESPACE_FLAGS, 0));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1,
-				      SCMP_A0(SCMP_CMP_MASKED_EQ, NAMESPACE_FLAGS | CLONE_NEWTIME, 0));
-	/* Its flags lie in memory, out of a filter's sight. ENOSYS makes libc use clone instead. */
-	return rc < 0 ? rc : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-}
-
-static int add_rules(scmp_filter_ctx filter)
-{
-	int rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-
-	if (rc == 0)
-		rc = for_each_call(allow_one, filter);
-	return rc < 0 ? rc : add_conditions(filter);
-}
-
-/* Goes before the library's program: younger calls are ENOSYS, and typing into the terminal (TIOCSTI, TIOCLINUX) is refused. The kernel takes 32
- * bits of an ioctl's request, so 32 bits are compared: the library would compare 64 and let a garnished number pass. */
-static const struct sock_filter prologue[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, NEWEST_CALL, 5, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 5),
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-#else
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + 4),
-#endif
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 1, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IOCTL_TIOCLINUX, 0, 2),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-};
-
-static int export_program(scmp_filter_ctx filter, struct sock_filter **ret, unsigned short *ret_count, struct error *err)
-{
-	_cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return error_errno(err, "make a buffer for the seccomp filter");
-	int rc = seccomp_export_bpf(filter, fd);
-	if (rc < 0)
-		return error_set(err, -rc, "export the seccomp filter: %s", strerror(-rc));
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, "size of the seccomp filter");
-
-	size_t count = sizeof(prologue) / sizeof(prologue[0]) + (size_t)st.st_size / sizeof(struct sock_filter);
-	_cleanup_free_ struct sock_filter *program = calloc(count, sizeof(*program));
-	if (!program || count > BPF_MAXINSNS)
-		return error_set(err, ENOMEM, "seccomp filter of %zu instructions", count);
-	memcpy(program, prologue, sizeof(prologue));
-	if (pread(fd, (char *)program + sizeof(prologue), (size_t)st.st_size, 0) != st.st_size)
-		return error_set(err, EIO, "read the seccomp filter back");
-	*ret = take_ptr(program);
-	*ret_count = (unsigned short)count;
+	if (number <= NEWEST_CALL)
+		((struct filter_verdict *)verdicts)[number].action = SECCOMP_RET_ALLOW;
 	return 0;
+}
+
+void filter_verdicts(struct filter_verdict ret[FILTER_CALLS])
+{
+	for (int i = 0; i < FILTER_CALLS; i++)
+		ret[i] = (struct filter_verdict){.action = SECCOMP_RET_ERRNO | EPERM};
+	for_each_call(allow_one, ret);
+	ret[SYS_socket].when = &of_socket;
+	ret[SYS_personality].when = &of_personality;
+	ret[SYS_clone].when = &of_clone;
+	ret[SYS_unshare].when = &of_unshare;
+	ret[SYS_ioctl].when = &of_ioctl;
+	/* Its flags lie in memory, out of a filter's sight. ENOSYS makes libc use clone instead. */
+	ret[SYS_clone3].action = SECCOMP_RET_ERRNO | ENOSYS;
 }
 
 int filter_build(struct sock_filter **ret, unsigned short *ret_count, struct error *err)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	struct filter_verdict verdicts[FILTER_CALLS];
 
-	if (!filter)
-		return error_set(err, ENOMEM, "seccomp filter: libseccomp gives none");
-	int rc = add_rules(filter);
-	if (rc < 0)
-		rc = error_set(err, -rc, "seccomp filter: %s", strerror(-rc));
-	else
-		rc = export_program(filter, ret, ret_count, err);
-	seccomp_release(filter);
-	return rc;
+	filter_verdicts(verdicts);
+	return filter_program(verdicts, FILTER_CALLS, SECCOMP_RET_ERRNO | ENOSYS, seccomp_arch_native(), ret, ret_count, err);
 }
