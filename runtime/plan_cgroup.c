@@ -16,35 +16,16 @@ static int check_memory(const struct container_plan *plan, struct error *err)
 	return error_hint(err, "give it %d MiB or more, or no limit: cgroup=off", CONTAINER_MEMORY_MIN >> 20);
 }
 
-/* What this version of cgroups does not have as wanted: a note, or an error where all limits are required. */
-static int plan_lacking(struct container_plan *plan, const struct container_options *options, struct error *err)
-{
-	char lacking[200];
-	int rc = cgroup_limits_lacking(&plan->tree, &options->limits, lacking, sizeof(lacking));
-
-	if (rc < 0 && options->cgroup == CONTAINER_ON) {
-		error_set(err, -rc, "%s", lacking);
-		return error_hint(err, "go without it, or with cgroup=auto");
-	}
-	if (rc)
-		plan_note(plan, "%s", lacking);
-	return 0;
-}
-
 int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	struct cgroup_layout layout;
-	/* Memory is accounted for and processes are counted whatever is limited; every other hierarchy costs a start and must be asked for. */
-	unsigned wanted = CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | cgroup_limits_controllers(&options->limits);
-	int rc = cgroup_limits_check(options->host_root, &options->limits, err);
+	int rc = cgroup_detect(options->host_root, &layout, err);
 
+	/* Memory is accounted for and processes are counted whatever is limited; every other hierarchy costs a start and must be asked for. */
 	if (rc == 0)
-		rc = cgroup_detect(options->host_root, &layout, err);
-	if (rc == 0)
-		rc = cgroup_tree_plan(options->host_root, &layout, options->cgroup_name, options->cgroup == CONTAINER_OFF ? 0 : wanted,
-				      &plan->tree, err);
-	if (rc == 0)
-		rc = plan_lacking(plan, options, err);
+		rc = cgroup_tree_plan_limits(options->host_root, &layout, options->cgroup_name,
+					     options->cgroup == CONTAINER_OFF ? NULL : &options->limits,
+					     CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS), &plan->tree, err);
 	if (rc < 0)
 		return rc;
 	if (plan->tree.note[0] && options->cgroup == CONTAINER_ON) {
@@ -82,27 +63,6 @@ void plan_join(struct container_plan *plan, const struct container_options *opti
 		plan_add(plan, "cgroup-namespace", step_cgroup_namespace, "unshare", 0);
 }
 
-static void tell_limits(struct container_plan *plan)
-{
-	const struct cgroup_limits *limits = &plan->limits;
-	const int *at = plan->tree.dir_of;
-	char *ret = plan->facts.limits;
-	size_t size = sizeof(plan->facts.limits), used = 0;
-
-	if (at[CGROUP_CPU] >= 0 && limits->cpu_percent > 0)
-		used += (size_t)snprintf(ret + used, size - used, " cpu=%d%%", limits->cpu_percent);
-	if (at[CGROUP_CPU] >= 0 && limits->cpu_weight > 0)
-		used += (size_t)snprintf(ret + used, size - used, " weight=%d", limits->cpu_weight);
-	if (at[CGROUP_MEMORY] >= 0 && limits->memory_bytes > 0)
-		used += (size_t)snprintf(ret + used, size - used, " memory=%lld", (long long)limits->memory_bytes);
-	if (at[CGROUP_PIDS] >= 0 && limits->pids_max > 0)
-		used += (size_t)snprintf(ret + used, size - used, " pids=%d", limits->pids_max);
-	if (used)
-		memmove(ret, ret + 1, used);
-	else
-		strcpy(ret, "none");
-}
-
 void plan_tell_cgroup(struct container_plan *plan)
 {
 	const struct cgroup_tree *tree = &plan->tree;
@@ -113,7 +73,7 @@ void plan_tell_cgroup(struct container_plan *plan)
 	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
 		if (tree->dir_of[i] >= 0)
 			used += (size_t)snprintf(facts + used, sizeof(plan->facts.cgroup) - used, " %s", cgroup_controller_names[i]);
-	tell_limits(plan);
+	cgroup_limits_text(tree, &plan->limits, plan->facts.limits, sizeof(plan->facts.limits));
 	if (!plan->own_pids && tree->n_dirs == 0)
 		plan_note(plan, "neither pid namespace nor cgroup: children that outlive the first process stay behind");
 }
