@@ -3,7 +3,7 @@
 #pragma once
 
 #include <runtime/container.h>
-#include <runtime/plan_build.h>
+#include <runtime/plan.h>
 #include <runtime/rootfs.h>
 #include <runtime/support.h>
 
@@ -141,9 +141,7 @@ static inline struct container_plan *plan_for(const struct container_options *op
 /* Gives a plan without a cgroup one of version 2, controllers or not. */
 static inline void use_v2_group(struct container_plan *plan, const struct cgroup_layout *layout)
 {
-	plan->tree = (struct cgroup_tree){.ops = &cgroup_v2_ops, .n_dirs = 1};
-	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
-		plan->tree.dir_of[i] = -1;
+	plan->tree = (struct cgroup_tree){.ops = &cgroup_v2_ops, .n_dirs = 1, .dir_of = CGROUP_NO_DIRS};
 	snprintf(plan->tree.dirs[0], CGROUP_PATH_MAX, "%.100s/%s", layout->v2, group_name);
 	plan_add_parent(plan, (struct parent_step){.name = "make-cgroup", .apply = parent_make_cgroup, .arg = "", .before_clone = true});
 }
