@@ -98,6 +98,11 @@ extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops, cgroup_null_ops;
 int cgroup_tree_plan(const char *root, const struct cgroup_layout *layout, const char *name, unsigned wanted, struct cgroup_tree *ret,
 		     struct error *err);
 
+/* The same from limits, which are checked; `extra` are controllers for accounting. What this version of cgroups lacks is in the note as well.
+ * NULL limits: the null object. */
+int cgroup_tree_plan_limits(const char *root, const struct cgroup_layout *layout, const char *name, const struct cgroup_limits *limits,
+			    unsigned extra, struct cgroup_tree *ret, struct error *err);
+
 /* Makes the folders, naming each in the journal first, and holds them open. -EEXIST: somebody else has a group of that name; it is not touched. */
 int cgroup_tree_open(struct cgroup_tree *tree, struct journal *journal, struct error *err);
 

@@ -4,6 +4,7 @@
 #include <base/units.h>
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -250,4 +251,86 @@ int cgroup_limits_lacking(const struct cgroup_tree *tree, const struct cgroup_li
 		snprintf(ret, size,
 			 "memory is not throttled: version 1 of cgroups has a soft limit, which acts when the whole host lacks memory");
 	return low ? -EOPNOTSUPP : high;
+}
+
+/* ---- in words ---- */
+
+struct words {
+	char *text;
+	size_t size, used;
+};
+
+static __attribute__((format(printf, 2, 3))) void add(struct words *words, const char *format, ...)
+{
+	va_list ap;
+
+	if (words->used + 1 >= words->size)
+		return;
+	if (words->used)
+		words->text[words->used++] = ' ';
+	va_start(ap, format);
+	words->used += (size_t)vsnprintf(words->text + words->used, words->size - words->used, format, ap);
+	va_end(ap);
+}
+
+static void add_disks(struct words *words, const struct cgroup_limits *limits)
+{
+	const char *const names[] = {"rbps", "wbps", "riops", "wiops"};
+
+	for (size_t i = 0; i < limits->n_io; i++) {
+		const struct cgroup_io_limit *io = &limits->io[i];
+		const int64_t rates[] = {io->read_bytes, io->write_bytes, io->read_ops, io->write_ops};
+
+		for (int k = 0; k < 4; k++)
+			if (rates[k] > 0)
+				add(words, "%u:%u:%s=%lld", io->device_major, io->device_minor, names[k], (long long)rates[k]);
+	}
+	if (limits->io_weight > 0)
+		add(words, "io-weight=%d", limits->io_weight);
+}
+
+static void add_others(struct words *words, const int *at, const struct cgroup_limits *limits)
+{
+	char name[16];
+
+	if (at[CGROUP_CPUSET] >= 0 && limits->cpus[0])
+		add(words, "cpus=%s", limits->cpus);
+	if (at[CGROUP_CPUSET] >= 0 && limits->mems[0])
+		add(words, "mems=%s", limits->mems);
+	if (at[CGROUP_IO] >= 0)
+		add_disks(words, limits);
+	for (size_t i = 0; at[CGROUP_HUGETLB] >= 0 && i < limits->n_hugetlb; i++)
+		add(words, "hugetlb-%s=%lld", cgroup_page_name(limits->hugetlb[i].page_bytes, name, sizeof(name)),
+		    (long long)limits->hugetlb[i].bytes);
+	if (at[CGROUP_DEVICES] >= 0 && limits->devices_closed)
+		add(words, "devices=closed+%zu", limits->n_devices);
+	if (at[CGROUP_NET_PRIO] >= 0 && limits->net_priority > 0)
+		add(words, "net-priority=%d", limits->net_priority);
+}
+
+const char *cgroup_limits_text(const struct cgroup_tree *tree, const struct cgroup_limits *limits, char *ret, size_t size)
+{
+	const struct {
+		enum cgroup_controller controller;
+		const char *name, *unit;
+		int64_t value;
+	} numbers[] = {
+		{CGROUP_CPU, "cpu", "%", limits->cpu_percent},
+		{CGROUP_CPU, "weight", "", limits->cpu_weight},
+		{CGROUP_MEMORY, "memory", "", limits->memory_bytes},
+		{CGROUP_MEMORY, "memory-high", "", limits->memory_high_bytes},
+		{CGROUP_MEMORY, "memory-low", "", tree->ops == &cgroup_v1_ops ? 0 : limits->memory_low_bytes},
+		{CGROUP_MEMORY, "swap", "", limits->swap_bytes},
+		{CGROUP_PIDS, "pids", "", limits->pids_max},
+	};
+	struct words words = {.text = ret, .size = size};
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (tree->dir_of[numbers[i].controller] >= 0 && numbers[i].value > 0)
+			add(&words, "%s=%lld%s", numbers[i].name, (long long)numbers[i].value, numbers[i].unit);
+	add_others(&words, tree->dir_of, limits);
+	if (!ret[0])
+		snprintf(ret, size, "none");
+	return ret;
 }

@@ -87,6 +87,9 @@ struct cgroup_tree;
  * at all. They are passed over when a group is made. */
 int cgroup_limits_lacking(const struct cgroup_tree *tree, const struct cgroup_limits *limits, char *ret, size_t size);
 
+/* The limits that the tree can hold, in one line: "cpu=150% weight=200 memory=67108864 pids=20", or "none". Returns `ret`. */
+const char *cgroup_limits_text(const struct cgroup_tree *tree, const struct cgroup_limits *limits, char *ret, size_t size);
+
 /* A list of numbers below `count` as cpusets have it ("0-3,7") into a bitmap of `count` bits. */
 enum { CGROUP_LIST_MAX = 8192 };
 struct cgroup_list {

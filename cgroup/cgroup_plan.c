@@ -194,3 +194,20 @@ int cgroup_tree_plan(const char *root, const struct cgroup_layout *layout, const
 	*ret = tree;
 	return 0;
 }
+
+int cgroup_tree_plan_limits(const char *root, const struct cgroup_layout *layout, const char *name, const struct cgroup_limits *limits,
+			    unsigned extra, struct cgroup_tree *ret, struct error *err)
+{
+	unsigned wanted = limits ? extra | cgroup_limits_controllers(limits) : 0;
+	char lacking[200];
+	int rc = limits ? cgroup_limits_check(root, limits, err) : 0;
+
+	if (rc == 0)
+		rc = cgroup_tree_plan(root, layout, name, wanted, ret, err);
+	if (rc == 0 && limits && cgroup_limits_lacking(ret, limits, lacking, sizeof(lacking))) {
+		size_t used = strlen(ret->note);
+
+		snprintf(ret->note + used, sizeof(ret->note) - used, "%s%s", used ? "; " : "", lacking);
+	}
+	return rc;
+}

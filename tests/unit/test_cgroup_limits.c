@@ -155,6 +155,52 @@ Test(cgroup_limits, what_version_1_lacks_is_said)
 	cr_expect_eq(cgroup_limits_lacking(&v2, &low, text, sizeof(text)), 0);
 }
 
+Test(cgroup_limits, a_plan_from_limits_checks_them_and_tells_what_lacks)
+{
+	struct cgroup_layout layout = {.mode = CGROUP_MODE_V1, .v1 = {[CGROUP_MEMORY] = "/m"}};
+	struct scratch scratch = scratch_make();
+	struct cgroup_tree tree;
+	struct error err = {0};
+
+	cr_assert_eq(dir_make(scratch_path(&scratch, "m"), 0755, NULL), 0);
+	cr_expect_eq(
+		cgroup_tree_plan_limits(scratch.path, &layout, "bench-x", &(struct cgroup_limits){.memory_low_bytes = 5}, 0, &tree, &err),
+		0);
+	cr_expect_str_eq(tree.dirs[0], "/m/bench-x");
+	cr_expect_str_eq(tree.note, "no memory protection: version 1 of cgroups has none");
+	cr_expect_eq(cgroup_tree_plan_limits(scratch.path, &layout, "bench-x", NULL, CGROUP_BIT(CGROUP_MEMORY), &tree, &err), 0);
+	cr_expect_eq(tree.ops, &cgroup_null_ops);
+	cr_expect_eq(cgroup_tree_plan_limits(scratch.path, &layout, "bench-x", &(struct cgroup_limits){.cpu_percent = -1}, 0, &tree, &err),
+		     -EINVAL);
+	scratch_remove(&scratch);
+}
+
+Test(cgroup_limits, read_as_one_line)
+{
+	const struct cgroup_limits limits = {.cpu_percent = 150,
+					     .cpu_weight = 200,
+					     .memory_bytes = 67108864,
+					     .swap_bytes = 4096,
+					     .pids_max = 20,
+					     .cpus = "0-1",
+					     .io_weight = 50,
+					     .n_io = 1,
+					     .io = {{.device_major = 8, .write_bytes = 7, .read_ops = 9}},
+					     .n_hugetlb = 1,
+					     .hugetlb = {{2 << 20, 4 << 20}},
+					     .devices_closed = true,
+					     .n_devices = 2};
+	struct cgroup_tree all = {.ops = &cgroup_v2_ops}, none = {.ops = &cgroup_null_ops, .dir_of = CGROUP_NO_DIRS};
+	char text[256], cut[16];
+
+	cr_expect_str_eq(
+		cgroup_limits_text(&all, &limits, text, sizeof(text)),
+		"cpu=150% weight=200 memory=67108864 swap=4096 pids=20 cpus=0-1 8:0:wbps=7 8:0:riops=9 io-weight=50 hugetlb-2MB=4194304 "
+		"devices=closed+2");
+	cr_expect_str_eq(cgroup_limits_text(&none, &limits, text, sizeof(text)), "none");
+	cr_expect_str_eq(cgroup_limits_text(&all, &limits, cut, sizeof(cut)), "cpu=150% weight");
+}
+
 Test(cgroup_limits, huge_pages_have_the_kernels_names)
 {
 	char name[16];
