@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -274,6 +275,8 @@ static bool still_there(enum journal_kind kind, const char *argument)
 		return same_process(argument, &pid);
 	case JOURNAL_PROCESSES:
 		return processes_below(argument, NULL) > 0;
+	case JOURNAL_LINK:
+		return if_nametoindex(argument) != 0;
 	default:
 		return false;
 	}

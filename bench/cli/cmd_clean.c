@@ -37,7 +37,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = option_table,
 	.parser = parse_option,
-	.doc = "Removes what killed runs left behind: processes, cgroups, mounts, guests, temporary files. Runs that are alive are not "
+	.doc = "Removes what killed runs left behind: processes, cgroups, mounts, guests, network links, temporary files. Runs that are "
+	       "alive are not "
 	       "touched.\v"
 	       "Every run undoes itself, also when it is killed; this is for the power cut, or for a supervisor that was killed too.",
 };

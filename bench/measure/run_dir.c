@@ -4,6 +4,7 @@
 
 #include <base/files.h>
 #include <base/journal.h>
+#include <network/network.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,13 +159,21 @@ static int journal_path(char *ret, size_t size, const char *run_path, unsigned i
 	return path_format(ret, size, NULL, "%s/w%u.journal", run_path, index);
 }
 
+/* What base/ cannot undo by itself. */
+static int undo_object(enum journal_kind kind, const char *argument, void *arg, struct error *err)
+{
+	if (kind == JOURNAL_LINK)
+		return network_undo_link(argument, err);
+	return error_set(err, ENOTSUP, "nothing here undoes '%s %s'", journal_kind_names[kind], argument);
+}
+
 int run_dir_undo_worker(const char *run_path, unsigned index, struct error *err)
 {
 	char path[PATH_MAX];
 
 	if (journal_path(path, sizeof(path), run_path, index) < 0)
 		return -ENAMETOOLONG;
-	int rc = journal_undo(path, NULL, NULL, err);
+	int rc = journal_undo(path, undo_object, NULL, err);
 	if (rc == 0)
 		unlink(path);
 	return rc;
