@@ -261,23 +261,19 @@ static void collect_port(const struct netlink_link *link, void *arg)
 	ports->names = names;
 }
 
-static int remove_ports(struct nl_sock *socket, int index, struct error *err)
+/* Each deletion of its own waits for the kernel (tens of milliseconds); a group of any size waits once. */
+static int remove_all(struct nl_sock *socket, const char *name, const struct ports *ports, struct error *err)
 {
-	struct ports ports = {0};
-	int rc = netlink_ports_each(socket, index, collect_port, &ports, err);
+	int rc = netlink_group_set(socket, name, NETLINK_GROUP_LEAVING, err);
 
-	_cleanup_free_ void *names = ports.names;
-	if (rc == 0 && ports.failed)
-		rc = error_set(err, ENOMEM, "out of memory");
-	if (rc == 0 && ports.foreign[0])
-		rc = error_set(err, EBUSY, "link %s is on it and is not ours", ports.foreign);
-	for (size_t i = 0; rc == 0 && i < ports.count; i++)
-		rc = netlink_link_delete(socket, ports.names[i], err);
-	return rc;
+	for (size_t i = 0; rc == 0 && i < ports->count; i++)
+		rc = netlink_group_set(socket, ports->names[i], NETLINK_GROUP_LEAVING, err);
+	return rc < 0 ? rc : netlink_group_delete(socket, NETLINK_GROUP_LEAVING, err);
 }
 
 int bridge_remove(struct nl_sock *socket, const char *name, struct error *err)
 {
+	struct ports ports = {0};
 	struct netlink_link link;
 	int rc = netlink_link_get(socket, name, &link, err);
 
@@ -287,8 +283,13 @@ int bridge_remove(struct nl_sock *socket, const char *name, struct error *err)
 		rc = check_is_ours(&link, err);
 	if (rc < 0)
 		return rc;
-	rc = remove_ports(socket, link.index, err);
-	if (rc < 0)
-		return error_prefix(err, "remove bridge %s", name), rc;
-	return netlink_link_delete(socket, name, err);
+	rc = netlink_ports_each(socket, link.index, collect_port, &ports, err);
+	_cleanup_free_ void *names = ports.names;
+	if (rc == 0 && ports.failed)
+		rc = error_set(err, ENOMEM, "out of memory");
+	if (rc == 0 && ports.foreign[0])
+		rc = error_set(err, EBUSY, "link %s is on it and is not ours", ports.foreign);
+	if (rc == 0)
+		rc = remove_all(socket, name, &ports, err);
+	return rc < 0 ? (error_prefix(err, "remove bridge %s", name), rc) : 0;
 }

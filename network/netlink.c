@@ -235,6 +235,16 @@ int netlink_link_get(struct nl_sock *socket, const char *name, struct netlink_li
 	return rc == 0 ? 0 : (error_prefix(err, "link %s", name), rc);
 }
 
+/* A change of a link by its name; one that is not there is success. */
+static int change_link(struct nl_sock *socket, struct netlink_batch *batch, const char *name, struct error *err)
+{
+	int rc = netlink_exchange(socket, batch, err);
+
+	if (rc == 0 && batch->results[0] != -ENODEV && batch->results[0] < 0)
+		rc = netlink_error(batch, 0, err);
+	return rc == 0 ? 0 : (error_prefix(err, "link %s", name), rc);
+}
+
 int netlink_link_delete(struct nl_sock *socket, const char *name, struct error *err)
 {
 	_cleanup_(netlink_done) struct netlink_batch batch;
@@ -242,10 +252,31 @@ int netlink_link_delete(struct nl_sock *socket, const char *name, struct error *
 	netlink_begin(&batch);
 	netlink_message(&batch, "delete it", RTM_DELLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
 	netlink_put_text(&batch, IFLA_IFNAME, name);
+	return change_link(socket, &batch, name, err);
+}
+
+int netlink_group_set(struct nl_sock *socket, const char *name, uint32_t group, struct error *err)
+{
+	_cleanup_(netlink_done) struct netlink_batch batch;
+
+	netlink_begin(&batch);
+	netlink_message(&batch, "change its group", RTM_SETLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
+	netlink_put_text(&batch, IFLA_IFNAME, name);
+	netlink_put_u32(&batch, IFLA_GROUP, group);
+	return change_link(socket, &batch, name, err);
+}
+
+int netlink_group_delete(struct nl_sock *socket, uint32_t group, struct error *err)
+{
+	_cleanup_(netlink_done) struct netlink_batch batch;
+
+	netlink_begin(&batch);
+	netlink_message(&batch, "delete links", RTM_DELLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
+	netlink_put_u32(&batch, IFLA_GROUP, group);
 	int rc = netlink_exchange(socket, &batch, err);
 	if (rc == 0 && batch.results[0] != -ENODEV && batch.results[0] < 0)
 		rc = netlink_error(&batch, 0, err);
-	return rc == 0 ? 0 : (error_prefix(err, "link %s", name), rc);
+	return rc;
 }
 
 /* Returns true at the end of a dump. */
@@ -288,5 +319,5 @@ int netlink_ports_each(struct nl_sock *socket, int bridge_index, void (*visit)(c
 
 bool netlink_link_is_ours(const struct netlink_link *link)
 {
-	return link->group == NETLINK_GROUP && strcmp(link->alias, NETLINK_MARK) == 0;
+	return (link->group == NETLINK_GROUP || link->group == NETLINK_GROUP_LEAVING) && strcmp(link->alias, NETLINK_MARK) == 0;
 }

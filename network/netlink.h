@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NETLINK_BATCH = 10, NETLINK_ALIAS = 16, NETLINK_GROUP = 0x62656e63 /* "benc": with the alias, the mark of a link of ours */ };
+/* The mark of a link of ours is its alias together with its group. Links that are being removed together are in the second group. */
+enum { NETLINK_BATCH = 10, NETLINK_ALIAS = 16, NETLINK_GROUP = 0x62650000, NETLINK_GROUP_LEAVING };
 #define NETLINK_MARK "bench"
 
 /* A link as the kernel describes it. */
@@ -65,6 +66,10 @@ int netlink_link_get(struct nl_sock *socket, const char *name, struct netlink_li
 
 /* Deletes the link of that name; one that is not there is success. */
 int netlink_link_delete(struct nl_sock *socket, const char *name, struct error *err);
+
+/* Puts a link into a group; one that is not there is success. Then deletes a whole group at once. */
+int netlink_group_set(struct nl_sock *socket, const char *name, uint32_t group, struct error *err);
+int netlink_group_delete(struct nl_sock *socket, uint32_t group, struct error *err);
 
 /* Calls `visit` for each port of a bridge. */
 int netlink_ports_each(struct nl_sock *socket, int bridge_index, void (*visit)(const struct netlink_link *link, void *arg), void *arg,
