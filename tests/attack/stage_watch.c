@@ -46,11 +46,16 @@ static void tell_stat(FILE *out, const char *path)
 {
 	struct stat st;
 
-	if (lstat(path, &st) < 0)
+	if (lstat(path, &st) < 0) {
 		fprintf(out, "%s: %s\n", path, strerror(errno));
-	else
-		fprintf(out, "%s: mode %o owner %u:%u size %lld links %lu inode %lu node %lx\n", path, st.st_mode, st.st_uid, st.st_gid,
-			(long long)st.st_size, (unsigned long)st.st_nlink, (unsigned long)st.st_ino, (unsigned long)st.st_rdev);
+		return;
+	}
+	fprintf(out, "%s: mode %o owner %u:%u links %lu node %lx", path, st.st_mode, st.st_uid, st.st_gid, (unsigned long)st.st_nlink,
+		(unsigned long)st.st_rdev);
+	/* Scenes make folders of the image anew. */
+	if (!S_ISDIR(st.st_mode))
+		fprintf(out, " size %lld inode %lu", (long long)st.st_size, (unsigned long)st.st_ino);
+	fputc('\n', out);
 }
 
 /* Names in a folder, and what they are, in the order of their names. */
