@@ -149,10 +149,22 @@ static void become_ordinary(const struct stage *stage)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
+/* Mounts of our own, and a peer group of our own: what others mount on this host meanwhile does not show, and what a container made of these
+ * mounts lets out does. */
+static int leave_peers(struct error *err)
+{
+	if (geteuid() == 0 && (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+			       mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0))
+		return error_errno(err, "make mounts of our own");
+	return 0;
+}
+
 int stage_open(struct stage *stage, const char *program, bool ordinary, struct error *err)
 {
 	*stage = (struct stage){.base = "/tmp/bench-attack-XXXXXX", .shm = -1, .queue = -1, .socket_fd = -1, .port_fd = -1};
 	snprintf(stage->program, sizeof(stage->program), "%s", program);
+	if (leave_peers(err) < 0)
+		return -1;
 	if (!mkdtemp(stage->base) || chmod(stage->base, 0755) < 0)
 		return error_errno(err, "make %s", stage->base);
 	if (ordinary)

@@ -31,7 +31,7 @@ static const char *const settings[] = {
 	"/sys/devices/system/cpu/online",
 	"/proc/swaps",
 	"/sys/kernel/mm/transparent_hugepage/enabled",
-	"/proc/self/mountinfo",
+
 };
 
 static void tell_file(FILE *out, const char *path)
@@ -75,6 +75,30 @@ static void tell_folder(FILE *out, const char *dir)
 	free(names);
 }
 
+/* Scratch places of others come and go: a folder that they remove takes our copy of its mount along. */
+static void tell_mounts(FILE *out, const char *base)
+{
+	static const char *const scratch[] = {"/tmp/", "/var/", "/run/"};
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t size = 0;
+
+	while (mounts && getline(&line, &size, mounts) > 0) {
+		const char *place = line;
+		bool is_others = false;
+
+		for (int field = 0; place && field < 4; field++) /* the mount point is the fifth */
+			place = (place = strchr(place, ' ')) ? place + 1 : NULL;
+		for (size_t i = 0; place && i < sizeof(scratch) / sizeof(scratch[0]); i++)
+			is_others |= strncmp(place, scratch[i], strlen(scratch[i])) == 0 && strncmp(place, base, strlen(base)) != 0;
+		if (!is_others)
+			fputs(line, out);
+	}
+	free(line);
+	if (mounts)
+		fclose(mounts);
+}
+
 static void tell_program(FILE *out)
 {
 	struct stat st;
@@ -104,6 +128,7 @@ char *stage_host_state(const struct stage *stage)
 		return NULL;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		tell_file(out, settings[i]);
+	tell_mounts(out, stage->base);
 	tell_stat(out, "/dev/null");
 	tell_stat(out, "/dev/zero");
 	tell_stat(out, "/dev/tty");
