@@ -4,6 +4,7 @@
 
 #include <runtime/container.h>
 #include <runtime/plan.h>
+#include <runtime/plan_build.h>
 #include <runtime/rootfs.h>
 #include <runtime/support.h>
 

@@ -133,9 +133,10 @@ static struct run start_limited(void)
 {
 	struct container_options options = options_here();
 	struct run run = start(&options);
+	static const enum cgroup_controller needed[] = {CGROUP_CPU, CGROUP_MEMORY, CGROUP_PIDS};
 
-	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
-		if (run.plan->tree.dir_of[i] < 0) {
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (run.plan->tree.dir_of[needed[i]] < 0) {
 			char reason[300];
 
 			snprintf(reason, sizeof(reason), "%s", run.plan->tree.note);
