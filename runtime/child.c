@@ -1,7 +1,7 @@
 /* The walk: what runs between clone and exec, in memory shared with the parent.
  *
- * The parent thread sleeps in a futex until this child execs or ends, so both never run our code at once and may share a TLS block (errno).
- * Nothing here allocates, locks or uses stdio. Stamps and the failing step go straight into the parent's struct child. */
+ * The parent works beside it, with a TLS block (errno) that is its own: calls.h. Nothing here allocates, locks or uses stdio. Stamps and the failing step go straight into the parent's struct child. */
+#include "calls.h"
 #include "plan.h"
 
 #include <bench/timeline.h>
@@ -71,7 +71,7 @@ int child_main(void *arg)
 
 		if (rc < 0) {
 			trace->failed_errno = -rc;
-			return 127;
+			CALL(SYS_exit_group, 127); /* the helper thread too */
 		}
 		trace->done_ns[i] = clock_now_ns();
 		trace->n_done = (int)i + 1;

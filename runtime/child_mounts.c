@@ -63,8 +63,7 @@ static int clone_tree(int dir_fd, const char *path, unsigned flags)
 	return (int)CALL(SYS_open_tree, dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
-/* A new file system as a detached mount; `options` are pairs "key=value" separated by commas. */
-static int new_filesystem(const char *type, const char *options, uint64_t attributes)
+int mount_new(const char *type, const char *options, uint64_t attributes)
 {
 	char text[128], *save = NULL;
 	int context = (int)CALL(SYS_fsopen, type, FSOPEN_CLOEXEC);
@@ -146,7 +145,7 @@ int step_root_copy(struct child *child, const struct step *step)
 	static const char *const folders[] = {"proc", "sys", "dev", "tmp", "run"};
 	int rc = 0;
 
-	child->root_fd = new_filesystem("tmpfs", "mode=0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	child->root_fd = mount_new("tmpfs", "mode=0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	if (child->root_fd < 0)
 		return child->root_fd;
 	CALL(SYS_umask, 0);
@@ -166,7 +165,7 @@ int step_tmpfs(struct child *child, const struct step *step)
 	} folders[] = {{"dev", 0755}, {"dev/shm", 01777}, {"tmp", 01777}, {"run", 0755}};
 	long rc;
 
-	child->tmpfs_fd = new_filesystem("tmpfs", step->arg, step->number);
+	child->tmpfs_fd = mount_new("tmpfs", step->arg, step->number);
 	if (child->tmpfs_fd < 0)
 		return child->tmpfs_fd;
 	CALL(SYS_umask, 0); /* until step_rlimits: modes of folders and nodes are meant as they stand */
@@ -229,14 +228,16 @@ int step_device_links(struct child *child, const struct step *step)
 	return 0;
 }
 
-/* arg: "proc" or "sys": the target; the type follows from it. */
-int step_fresh(struct child *child, const struct step *step)
+int step_mount_proc(struct child *child, const struct step *step)
 {
-	bool sys = strcmp(step->arg, "sys") == 0;
-	int fd = new_filesystem(sys ? "sysfs" : step->arg, "", step->number);
+	child->proc_fd = mount_new("proc", "", step->number);
+	return child->proc_fd < 0 ? child->proc_fd : hang(child, child->proc_fd, step->arg, O_DIRECTORY);
+}
 
-	*(sys ? &child->sys_fd : &child->proc_fd) = fd;
-	return fd < 0 ? fd : hang(child, fd, step->arg, O_DIRECTORY);
+/* It shows the network namespace of whoever mounted it: step_network did. */
+int step_attach_sys(struct child *child, const struct step *step)
+{
+	return child->sys_fd < 0 ? child->sys_fd : hang(child, child->sys_fd, step->arg, O_DIRECTORY);
 }
 
 /* The host's /proc, bound with all below it. */

@@ -8,7 +8,6 @@
 #include <linux/futex.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -80,6 +79,11 @@ int step_affinity(struct child *child, const struct step *step)
 	return done(CALL(SYS_sched_setaffinity, 0, sizeof(child->plan->cpus), &child->plan->cpus));
 }
 
+int step_namespaces(struct child *child, const struct step *step)
+{
+	return done(CALL(SYS_unshare, step->number));
+}
+
 int step_session(struct child *child, const struct step *step)
 {
 	return done(CALL(SYS_setsid));
@@ -102,18 +106,6 @@ int step_hostname(struct child *child, const struct step *step)
 	return done(CALL(SYS_sethostname, name, strlen(name)));
 }
 
-int step_loopback(struct child *child, const struct step *step)
-{
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	long fd = CALL(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-	if (fd < 0)
-		return (int)fd;
-	rc = CALL(SYS_ioctl, fd, SIOCSIFFLAGS, &request);
-	CALL(SYS_close, fd);
-	return done(rc);
-}
-
 /* Handlers of our parent are gone after exec, but what it ignores or blocks would stay. */
 int step_signals(struct child *child, const struct step *step)
 {
@@ -123,14 +115,21 @@ int step_signals(struct child *child, const struct step *step)
 		void *restorer;
 		uint64_t mask;
 	} standard = {0};
-	uint64_t none = 0;
 
 	for (int number = 1; number <= 64; number++) {
-		long rc = number == SIGKILL || number == SIGSTOP ? 0 : CALL(SYS_rt_sigaction, number, &standard, NULL, sizeof(none));
+		long rc =
+			number == SIGKILL || number == SIGSTOP ? 0 : CALL(SYS_rt_sigaction, number, &standard, NULL, sizeof(standard.mask));
 
 		if (rc < 0)
 			return (int)rc;
 	}
+	return 0;
+}
+
+int step_unblock_signals(struct child *child, const struct step *step)
+{
+	uint64_t none = 0;
+
 	return done(CALL(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)));
 }
 
@@ -175,27 +174,28 @@ int step_no_new_privileges(struct child *child, const struct step *step)
 	return done(CALL(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-int step_capabilities(struct child *child, const struct step *step)
+int step_bounding_set(struct child *child, const struct step *step)
 {
 	const struct container_plan *plan = child->plan;
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {0};
-	uint64_t kept = plan->capabilities;
-	long rc;
 
 	for (int cap = 0; cap <= plan->last_capability; cap++) {
-		if (kept & (UINT64_C(1) << cap))
+		if (plan->capabilities & (UINT64_C(1) << cap))
 			continue;
-		/* EPERM: without SETPCAP the bounding set stays. It gives nothing back: no-new-privileges is set by now. */
-		rc = CALL(SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
+		/* EPERM: without SETPCAP the bounding set stays. It gives nothing back: no-new-privileges is set before the exec. */
+		long rc = CALL(SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
 		if (rc < 0 && rc != -EPERM)
 			return (int)rc;
 	}
-	rc = CALL(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (rc < 0)
-		return (int)rc;
+	return done(CALL(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+}
+
+int step_capabilities(struct child *child, const struct step *step)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
 	for (int i = 0; i < 2; i++)
-		data[i].effective = data[i].permitted = (uint32_t)(kept >> (32 * i));
+		data[i].effective = data[i].permitted = (uint32_t)(child->plan->capabilities >> (32 * i));
 	return done(CALL(SYS_capset, &header, data));
 }
 

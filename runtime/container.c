@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 int container_plan_open(struct container_plan *plan, struct error *err)
@@ -132,8 +131,7 @@ void container_plan_free(struct container_plan *plan)
 	close_groups(plan);
 	cgroup_tree_close(&plan->tree, NULL);
 	cleanup_close(&plan->nothing_fd);
-	if (plan->stack)
-		munmap(plan->stack, (size_t)sysconf(_SC_PAGESIZE) + CHILD_STACK_BYTES);
+	plan_stacks_free(plan);
 	for (size_t i = 0; i < plan->n_texts; i++)
 		free(plan->texts[i]);
 	plan_free_strings(plan->argv);

@@ -114,8 +114,9 @@ struct container_facts {
 
 /* Written by the child into shared memory, read by the parent. CLOCK_MONOTONIC. */
 struct container_trace {
-	int64_t cloned_ns;                    /* the child's first instruction of ours */
-	int64_t done_ns[CONTAINER_STEPS_MAX]; /* end of step i */
+	int64_t cloned_ns;                                       /* the child's first instruction of ours */
+	int64_t done_ns[CONTAINER_STEPS_MAX];                    /* end of step i */
+	int64_t helper_begin_ns, helper_made_ns, helper_done_ns; /* of the thread that makes the network: namespace made, lo up; or 0 */
 	int n_done;
 	int failed_errno; /* > 0: step n_done failed with it */
 	int64_t parent_begin_ns[CONTAINER_PARENT_STEPS_MAX], parent_done_ns[CONTAINER_PARENT_STEPS_MAX]; /* what the parent did meanwhile */

@@ -20,17 +20,22 @@
 
 enum { KILL_WAIT_MS = 5000 };
 
-static bool wait_gone(struct child *child, int64_t deadline_ns)
+static bool wait_cleared(uint32_t *running, int64_t deadline_ns)
 {
-	while (__atomic_load_n(&child->running, __ATOMIC_ACQUIRE)) {
+	while (__atomic_load_n(running, __ATOMIC_ACQUIRE)) {
 		int64_t left_ns = deadline_ns - clock_now_ns();
 		struct timespec left = {.tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000};
 
 		if (left_ns <= 0)
 			return false;
-		syscall(SYS_futex, &child->running, FUTEX_WAIT, 1, &left, NULL, 0);
+		syscall(SYS_futex, running, FUTEX_WAIT, 1, &left, NULL, 0);
 	}
 	return true;
+}
+
+static bool wait_gone(struct child *child, int64_t deadline_ns)
+{
+	return wait_cleared(&child->running, deadline_ns) && wait_cleared(&child->helper.running, deadline_ns);
 }
 
 /* Being born in a cgroup has errors of its own. */
@@ -117,6 +122,8 @@ static int walk_beside(struct container_plan *plan, struct container *made, stru
 	uint32_t granted = 0;
 	int rc = 0;
 
+	/* The child was probably queued behind us. It has more to do, and a helper to start on the other CPU. */
+	sched_yield();
 	for (size_t i = 0; i < plan->n_parent_steps && rc == 0; i++) {
 		if (plan->parent_steps[i].before_clone)
 			continue;
@@ -138,7 +145,7 @@ int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, stru
 		.pidfd = (uintptr_t)&pidfd,
 		.child_tid = (uintptr_t)&child->running,
 		.exit_signal = SIGCHLD,
-		.stack = (uintptr_t)plan->stack + (uintptr_t)sysconf(_SC_PAGESIZE),
+		.stack = (uintptr_t)plan->child_stack,
 		.stack_size = CHILD_STACK_BYTES,
 		.cgroup = cgroup_fd >= 0 ? (uint64_t)cgroup_fd : 0,
 	};

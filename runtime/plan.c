@@ -71,19 +71,6 @@ void plan_note(struct container_plan *plan, const char *format, ...)
 	va_end(ap);
 }
 
-/* The child's stack, with a page below it that faults. Kept for all starts: its pages are paid once. */
-static int plan_stack(struct container_plan *plan, struct error *err)
-{
-	long page = sysconf(_SC_PAGESIZE);
-
-	plan->stack = mmap(NULL, (size_t)page + CHILD_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (plan->stack == MAP_FAILED) {
-		plan->stack = NULL;
-		return error_errno(err, "stack for the child");
-	}
-	return mprotect(plan->stack, (size_t)page, PROT_NONE) < 0 ? error_errno(err, "guard page of the child's stack") : 0;
-}
-
 /* The newest call that the root needs is mount_setattr. */
 static int check_kernel(const struct container_options *options, struct error *err)
 {
@@ -104,6 +91,7 @@ static int plan_nothing(struct container_plan *plan, struct error *err)
 /* Everything up to the root. */
 static int plan_surroundings(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
+	plan_network(plan, options);
 	plan_namespaces(plan, options);
 	int rc = plan_cgroup(plan, options, err);
 
@@ -113,8 +101,6 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 	plan_add(plan, "keyring", step_keyring, "new", !options->seccomp_off);
 	if (options->namespaces & CONTAINER_NS_UTS)
 		plan_add(plan, "hostname", step_hostname, plan_text(plan, "%s", options->hostname ? options->hostname : ""), 0);
-	if (options->namespaces & CONTAINER_NS_NET)
-		plan_add(plan, "loopback", step_loopback, "lo up", 0);
 	return 0;
 }
 
@@ -130,12 +116,16 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 		rc = plan_root(plan, options, whole ? plan->argv[0] : "", err);
 	if (rc == 0)
 		plan_join(plan, options, whole);
+	if (rc == 0)
+		plan_ahead(plan);
+	plan_network_join(plan, options);
+	plan_root_enter(plan, options);
+	plan_network_settle(plan, options);
 	/* Late as well: until here the steps may run wherever there is room. */
 	if (rc == 0)
 		rc = plan_affinity(plan, options, err);
 	if (rc < 0)
 		return rc;
-	plan_rlimits(plan);
 	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed at exec", 0);
 	rc = plan_privileges(plan, options, err);
 	if (rc == 0 && whole)
@@ -163,7 +153,7 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 	if (rc == 0)
 		rc = plan_complete(plan, err);
 	if (rc == 0)
-		rc = plan_stack(plan, err);
+		rc = plan_stacks_make(plan, err);
 	if (rc == 0)
 		rc = plan_nothing(plan, err);
 	if (rc < 0) {

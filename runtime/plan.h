@@ -38,8 +38,17 @@ struct plan_rlimit {
 	struct rlimit value;
 };
 
-enum { PLAN_RLIMITS_MAX = 4, PLAN_TEXTS_MAX = 64, CHILD_STACK_BYTES = 64 * 1024 };
+enum { PLAN_RLIMITS_MAX = 4, PLAN_TEXTS_MAX = 64, CHILD_STACK_BYTES = 64 * 1024, HELPER_STACK_BYTES = 16 * 1024 };
 #define CHILD_GIVE_UP UINT32_MAX
+
+/* The child's thread that makes its network namespace (child_network.c). */
+struct helper {
+	bool used;        /* false: there is none, or it was made in line */
+	uint32_t running; /* futex: 1 until the kernel sees the thread end */
+	uint32_t made;    /* futex: 1 when network_fd is valid */
+	int network_fd;   /* the namespace, or -errno */
+	int up_rc;        /* of the loopback; valid at the end */
+};
 
 /* What one child works with. Lives in the plan: a child that cannot be killed must not write to a frame that is gone. */
 struct child {
@@ -55,6 +64,7 @@ struct child {
 	const char *covered; /* a masked file of /proc, to mask others with; the working folder is /proc by then */
 	struct container_trace trace;
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */
+	struct helper helper;
 	uint32_t granted; /* futex: how many of the parent's steps beside the child are done; CHILD_GIVE_UP: one failed */
 };
 
@@ -84,13 +94,17 @@ struct container_plan {
 	cpu_set_t cpus;
 	struct plan_rlimit rlimits[PLAN_RLIMITS_MAX];
 	size_t n_rlimits;
-	uint64_t capabilities; /* bit n: kept */
+	bool loopback_up;
+	uint64_t sys_attributes; /* of the container's sysfs; 0: it has none */
+	uint64_t capabilities;   /* bit n: kept */
 	int last_capability;
 	struct sock_filter *filter;
 	unsigned short n_filter;
 
 	int nothing_fd;     /* an empty file of our own that cannot be written: the host's /dev/null has a mode that root could change */
-	char *stack;        /* the child's: guard page first, then CHILD_STACK_BYTES */
+	char *stacks;       /* mapping of both: guard page, the helper's, guard page, the child's */
+	char *helper_stack; /* HELPER_STACK_BYTES */
+	char *child_stack;  /* CHILD_STACK_BYTES */
 	struct child child; /* of the start that is under way */
 	bool child_lost;    /* it could not be killed and may still use both: they are never freed */
 };
@@ -113,6 +127,11 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 
 /* Adds a sentence to the facts; what does not fit is dropped. */
 void plan_note(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- stacks.c ---- */
+
+int plan_stacks_make(struct container_plan *plan, struct error *err);
+void plan_stacks_free(struct container_plan *plan);
 
 /* Makes the facts tell what the tree of groups is now. */
 void plan_tell_cgroup(struct container_plan *plan);

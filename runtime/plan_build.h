@@ -10,6 +10,9 @@ void plan_add(struct container_plan *plan, const char *name, step_apply apply, c
 /* Adds the steps that build the root; `program` is the name in it, "" for none. */
 int plan_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err);
 
+/* Adds those that need the network namespace, and the one that goes into the root. */
+void plan_root_enter(struct container_plan *plan, const struct container_options *options);
+
 /* Adds a step of the parent; returns the number that step_await waits for (0: it is before the clone, there is nothing to wait for). */
 uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
 
@@ -17,6 +20,14 @@ uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
 int plan_program(struct container_plan *plan, const struct container_options *options, struct error *err);
 
 /* ---- what a plan consists of, in the order of the calls ---- */
+
+/* Its network: begun first of all, joined, then waited for to the end (plan_network.c). */
+void plan_network(struct container_plan *plan, const struct container_options *options);
+void plan_network_join(struct container_plan *plan, const struct container_options *options);
+void plan_network_settle(struct container_plan *plan, const struct container_options *options);
+
+/* Takes those out of the flags that the child makes for itself. */
+void plan_late_namespaces(struct container_plan *plan, const struct container_options *options);
 
 /* Namespaces, and who the container's root is (plan_process.c). */
 void plan_namespaces(struct container_plan *plan, const struct container_options *options);
@@ -27,7 +38,9 @@ int plan_cgroup(struct container_plan *plan, const struct container_options *opt
 /* Adds the steps that make the container's group, join it and hide what is above. */
 void plan_join(struct container_plan *plan, const struct container_options *options, bool whole);
 
-/* CPUs and limits of the process, then its privileges: the last steps before the exec (plan_process.c). */
+/* What does not wait for the network: limits of the process, its bounding set, signals (plan_process.c). */
+void plan_ahead(struct container_plan *plan);
+
+/* CPUs, then its privileges: the last steps before the exec (plan_process.c). */
 int plan_affinity(struct container_plan *plan, const struct container_options *options, struct error *err);
-void plan_rlimits(struct container_plan *plan);
 int plan_privileges(struct container_plan *plan, const struct container_options *options, struct error *err);

@@ -19,10 +19,10 @@ enum { OPEN_FILES = 1024 };
 
 static const struct {
 	unsigned own;
-	uint64_t clone_flag; /* the cgroup namespace has none: it is made after joining, so that its root is the container's own group */
+	uint64_t clone_flag; /* none: cgroup is made after joining, so that its root is the container's own group; net by plan_network.c */
 	const char *name;
 } namespaces[] = {
-	{CONTAINER_NS_MOUNT, CLONE_NEWNS, "mount"}, {CONTAINER_NS_PID, CLONE_NEWPID, "pid"}, {CONTAINER_NS_NET, CLONE_NEWNET, "net"},
+	{CONTAINER_NS_MOUNT, CLONE_NEWNS, "mount"}, {CONTAINER_NS_PID, CLONE_NEWPID, "pid"}, {CONTAINER_NS_NET, 0, "net"},
 	{CONTAINER_NS_UTS, CLONE_NEWUTS, "uts"},    {CONTAINER_NS_IPC, CLONE_NEWIPC, "ipc"}, {CONTAINER_NS_CGROUP, 0, "cgroup"},
 };
 enum { NAMESPACES = sizeof(namespaces) / sizeof(namespaces[0]) };
@@ -101,6 +101,7 @@ void plan_namespaces(struct container_plan *plan, const struct container_options
 		used += (size_t)snprintf(facts->namespaces + used, sizeof(facts->namespaces) - used, "%s%s", used ? " " : "",
 					 namespaces[i].name);
 	}
+	plan_late_namespaces(plan, options);
 	plan->own_pids = options->namespaces & CONTAINER_NS_PID;
 	if (user) {
 		plan->clone_flags |= CLONE_NEWUSER;
@@ -134,7 +135,7 @@ int plan_privileges(struct container_plan *plan, const struct container_options 
 	plan_add(plan, "no-new-privileges", step_no_new_privileges, "", 0);
 	plan_add(plan, "capabilities", step_capabilities, facts->capabilities, 0);
 	/* Late: until here a Ctrl-C meant for our parent must not hit a half-made container. */
-	plan_add(plan, "signals", step_signals, "default, none blocked", 0);
+	plan_add(plan, "unblock-signals", step_unblock_signals, "", 0);
 	if (options->die_with_parent)
 		plan_add(plan, "die-with-parent", step_die_with_parent, "SIGKILL", 0);
 	if (options->seccomp_off) {
@@ -158,9 +159,11 @@ int plan_affinity(struct container_plan *plan, const struct container_options *o
 	return parse_cpus(options->cpuset, &plan->cpus, err);
 }
 
-void plan_rlimits(struct container_plan *plan)
+void plan_ahead(struct container_plan *plan)
 {
 	plan_rlimit(plan, RLIMIT_CORE, 0, 0);
 	plan_rlimit(plan, RLIMIT_NOFILE, OPEN_FILES, 512 * OPEN_FILES);
 	plan_add(plan, "rlimits", step_rlimits, "core=0 nofile=1024 umask=022", 0);
+	plan_add(plan, "bounding-set", step_bounding_set, "", 0);
+	plan_add(plan, "signals", step_signals, "default", 0);
 }

@@ -16,9 +16,10 @@
 
 /* What of the kernel shows through /proc and /sys; those that this host has are masked. The rest of both is read-only. */
 static const char *const masked[] = {
-	"/proc/acpi", "/proc/asound",     "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",           "/proc/sched_debug",
-	"/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap", NULL,
+	"/proc/acpi",        "/proc/asound", "/proc/kcore",      "/proc/keys",        "/proc/latency_stats",
+	"/proc/sched_debug", "/proc/scsi",   "/proc/timer_list", "/proc/timer_stats", NULL,
 };
+static const char *const masked_sys[] = {"/sys/firmware", "/sys/devices/virtual/powercap", NULL};
 
 /* For the eyes of the host's root alone, which a container's root is where the caller is root. Each costs a few microseconds of a start. */
 static const char *const masked_from_root[] = {
@@ -49,8 +50,6 @@ static void add_masks(struct container_plan *plan, const struct container_option
 		char path[PATH_MAX];
 		struct stat st;
 
-		if ((*paths)[1] == 's' && !(options->namespaces & CONTAINER_NS_NET))
-			continue;
 		if (path_format(path, sizeof(path), NULL, "%s%s", options->host_root, *paths) == 0 && stat(path, &st) == 0)
 			plan_add(plan, "mask", S_ISDIR(st.st_mode) ? step_mask_dir : step_mask_file, *paths + 1, 0);
 	}
@@ -108,14 +107,24 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 	plan_add(plan, "link-devices", step_device_links, "fd stdin stdout stderr", 0);
 	/* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
 	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
-		plan_add(plan, "mount", step_fresh, "proc", NO_USE | MOUNT_ATTR_RDONLY);
+		plan_add(plan, "mount", step_mount_proc, "proc", NO_USE | MOUNT_ATTR_RDONLY);
 	else
 		plan_add(plan, "bind", step_bind_proc, "/proc", NO_USE | MOUNT_ATTR_RDONLY);
-	if (options->namespaces & CONTAINER_NS_NET)
-		plan_add(plan, "mount", step_fresh, "sys", NO_USE | MOUNT_ATTR_RDONLY);
 	add_masks(plan, options, masked);
 	if (options->uid == 0)
 		add_masks(plan, options, masked_from_root);
-	plan_add(plan, "pivot", step_pivot, "old root let go of", 0);
+	if (options->namespaces & CONTAINER_NS_NET)
+		plan->sys_attributes = NO_USE | MOUNT_ATTR_RDONLY;
 	return 0;
+}
+
+void plan_root_enter(struct container_plan *plan, const struct container_options *options)
+{
+	if (!(options->namespaces & CONTAINER_NS_MOUNT))
+		return;
+	if (plan->sys_attributes) {
+		plan_add(plan, "mount", step_attach_sys, "sys", 0);
+		add_masks(plan, options, masked_sys);
+	}
+	plan_add(plan, "pivot", step_pivot, "old root let go of", 0);
 }

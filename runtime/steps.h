@@ -1,9 +1,12 @@
 /* The steps that a child walks: child_process.c and child_mounts.c, with a comment each. Internal to runtime/. */
 #pragma once
 
+#include <stdint.h>
+
 struct child;
 struct step;
 
+int step_namespaces(struct child *child, const struct step *step);
 int step_await(struct child *child, const struct step *step);
 int step_map_ids(struct child *child, const struct step *step);
 int step_no_groups(struct child *child, const struct step *step);
@@ -13,12 +16,16 @@ int step_affinity(struct child *child, const struct step *step);
 int step_session(struct child *child, const struct step *step);
 int step_keyring(struct child *child, const struct step *step);
 int step_hostname(struct child *child, const struct step *step);
-int step_loopback(struct child *child, const struct step *step);
+int step_network(struct child *child, const struct step *step);
+int step_network_join(struct child *child, const struct step *step);
+int step_network_settle(struct child *child, const struct step *step);
+int step_unblock_signals(struct child *child, const struct step *step);
 int step_signals(struct child *child, const struct step *step);
 int step_die_with_parent(struct child *child, const struct step *step);
 int step_rlimits(struct child *child, const struct step *step);
 int step_stdio(struct child *child, const struct step *step);
 int step_no_new_privileges(struct child *child, const struct step *step);
+int step_bounding_set(struct child *child, const struct step *step);
 int step_capabilities(struct child *child, const struct step *step);
 int step_seccomp(struct child *child, const struct step *step);
 int step_exec(struct child *child, const struct step *step);
@@ -31,9 +38,13 @@ int step_tmpfs_bind(struct child *child, const struct step *step);
 int step_device_node(struct child *child, const struct step *step);
 int step_device_bind(struct child *child, const struct step *step);
 int step_device_links(struct child *child, const struct step *step);
-int step_fresh(struct child *child, const struct step *step);
+int step_mount_proc(struct child *child, const struct step *step);
+int step_attach_sys(struct child *child, const struct step *step);
 int step_bind_proc(struct child *child, const struct step *step);
 int step_mask_file(struct child *child, const struct step *step);
 int step_mask_dir(struct child *child, const struct step *step);
 int step_pivot(struct child *child, const struct step *step);
 int step_chroot(struct child *child, const struct step *step);
+
+/* A new file system as a detached mount; `options` are pairs "key=value" separated by commas. The descriptor or -errno. */
+int mount_new(const char *type, const char *options, uint64_t attributes);
