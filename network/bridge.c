@@ -118,6 +118,10 @@ static int make_link(struct nl_sock *socket, struct bridge *bridge, struct error
 	struct nlattr *info = netlink_nest(&batch, IFLA_LINKINFO);
 	netlink_put_text(&batch, IFLA_INFO_KIND, "bridge");
 	netlink_nest_end(&batch, info);
+	/* The mark belongs to the same system call: who is killed after it leaves a bridge that is known for ours. */
+	netlink_message(&batch, "mark the bridge", RTM_SETLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
+	netlink_put_text(&batch, IFLA_IFNAME, bridge->name);
+	netlink_put_text(&batch, IFLA_IFALIAS, NETLINK_MARK);
 	netlink_message(&batch, "look at the bridge", RTM_GETLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
 	netlink_put_text(&batch, IFLA_IFNAME, bridge->name);
 	batch.reply = &link;
@@ -138,8 +142,7 @@ static int configure_link(struct nl_sock *socket, const struct bridge *bridge, s
 	netlink_message(&batch, "give the bridge its address", RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
 	netlink_put(&batch, IFA_LOCAL, &address, sizeof(address));
 	netlink_put(&batch, IFA_ADDRESS, &address, sizeof(address));
-	netlink_message(&batch, "mark the bridge and take it up", RTM_SETLINK, 0, &up, sizeof(up));
-	netlink_put_text(&batch, IFLA_IFALIAS, NETLINK_MARK);
+	netlink_message(&batch, "take the bridge up", RTM_SETLINK, 0, &up, sizeof(up));
 	return netlink_run(socket, &batch, err);
 }
 
@@ -152,11 +155,10 @@ int bridge_create(struct nl_sock *socket, const char *name, const struct subnet 
 		return rc;
 	memcpy(bridge.name, name, strlen(name) + 1);
 	rc = make_link(socket, &bridge, err);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = configure_link(socket, &bridge, err);
-		if (rc < 0)
-			netlink_link_delete(socket, name, NULL);
-	}
+	if (rc < 0 && bridge.index > 0)
+		netlink_link_delete(socket, name, NULL);
 	if (rc < 0)
 		return error_prefix(err, "bridge %s", name), rc;
 	*ret = bridge;

@@ -65,8 +65,8 @@ struct network_counters {
 };
 int network_counters_read(struct network *network, const struct network_link *link, struct network_counters *ret, struct error *err);
 
-/* Undoes one JOURNAL_LINK line: deletes the link of that name if it bears our mark. 0 when it is gone, and for a bridge that living processes use
- * (the last of them removes it). -EPERM: not ours. */
+/* Undoes one JOURNAL_LINK line: deletes the link of that name if it bears our mark. 0 when it is gone; also when the name is somebody else's by now, and
+ * for a bridge that living processes use (the last of them removes it). */
 int network_undo_link(const char *name, struct error *err);
 
 /* Can links be made here? 0, or the reason with a remedy. */

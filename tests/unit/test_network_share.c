@@ -12,7 +12,7 @@ static const struct network_options shared = {.bridge = "benchtest"};
 struct user {
 	pid_t pid;
 	int pipe_fd;  /* what it says */
-	int leave_fd; /* closed: it goes */
+	int leave_fd; /* a byte: it goes */
 	struct network_link link;
 };
 
@@ -56,8 +56,11 @@ static void user_end(struct user *user, int kill_signal)
 {
 	int status;
 
+	/* A word, not the end of the pipe: processes started later have copies of it. */
 	if (kill_signal)
 		kill(user->pid, kill_signal);
+	else
+		cr_assert_eq(write(user->leave_fd, "x", 1), 1);
 	close(user->leave_fd);
 	close(user->pipe_fd);
 	cr_assert_eq(waitpid(user->pid, &status, 0), user->pid);
@@ -158,6 +161,29 @@ Test(network_share, the_journal_names_all_and_its_handler_undoes_it)
 	scratch_remove(&scratch);
 }
 
+Test(network_share, who_joins_a_bridge_names_it_too)
+{
+	struct scratch scratch = host_make();
+	struct journal *journal = NULL;
+	const char *path = scratch_path(&scratch, "w0.journal");
+	_cleanup_close_ int a = member_make();
+	_cleanup_close_ int b = member_make();
+	char text[256] = "";
+
+	cr_assert_eq(journal_open(path, &journal, NULL), 0);
+	struct user first = user_start(a, &shared);
+	struct user second = user_start(b, &(struct network_options){.bridge = shared.bridge, .journal = journal});
+	user_end(&first, 0);
+	user_end(&second, SIGKILL);
+	cr_assert_gt(file_read("", path, text, sizeof(text), NULL), 0);
+	cr_expect_eq(strncmp(text, "link benchtest\n", 15), 0, "%s", text);
+	cr_expect_eq(network_undo_link("benchtest", NULL), 0);
+	cr_expect_not(link_exists("benchtest"));
+	cr_expect_not(link_exists(second.link.host_name), "its link went with it");
+	journal_close(journal);
+	scratch_remove(&scratch);
+}
+
 Test(network_share, undoing_leaves_a_bridge_that_others_use)
 {
 	struct scratch scratch = host_make();
@@ -186,8 +212,8 @@ Test(network_share, foreign_links_are_never_touched)
 	shell("ip link add benchtest type bridge; ip link add bnforeign type dummy 2>/dev/null || ip link add bnforeign type bridge");
 	cr_expect_eq(network_open(&shared, &network, &err), -EEXIST);
 	cr_expect(strstr(err.message, "not a bridge of ours"), "%s", err.message);
-	cr_expect_eq(network_undo_link("benchtest", &err), -EPERM);
-	cr_expect_eq(network_undo_link("bnforeign", &err), -EPERM);
+	cr_expect_eq(network_undo_link("benchtest", &err), 0, "ours is gone, this is another");
+	cr_expect_eq(network_undo_link("bnforeign", &err), 0);
 	cr_expect_eq(network_undo_link("bn/../x", &err), -EINVAL);
 	cr_expect(link_exists("benchtest"));
 	cr_expect(link_exists("bnforeign"));
