@@ -90,9 +90,10 @@ static int limit_memory(const struct cgroup_tree *tree, const struct cgroup *gro
 	if (max > 0)
 		rc = cgroup_write(tree, group, CGROUP_MEMORY, "memory.limit_in_bytes", err, "%lld", (long long)max);
 	/* Memory and swap together: otherwise the limit only moves pages out. */
-	if (rc == 0 && max > 0 && limits->swap_bytes >= 0 && tree->counts_swap)
-		rc = cgroup_write(tree, group, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", err, "%lld",
-				  (long long)(max + limits->swap_bytes));
+	if (rc == 0 && max > 0 && limits->swap_bytes >= 0 && tree->counts_swap) {
+		long long both = (long long)max + limits->swap_bytes;
+		rc = cgroup_write(tree, group, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", err, "%lld", both);
+	}
 	if (rc == 0 && limits->memory_high_bytes > 0)
 		rc = cgroup_write(tree, group, CGROUP_MEMORY, "memory.soft_limit_in_bytes", err, "%lld",
 				  (long long)limits->memory_high_bytes);

@@ -244,7 +244,30 @@ Test(cgroup_hierarchy, busy_leaves_get_their_shares, .timeout = 60)
 	cgroup_hierarchy_free(&hierarchy);
 }
 
-Test(cgroup_hierarchy, closing_ends_members_and_removes_all)
+/* A child that has joined a node when this returns, and waits to be killed. */
+static pid_t start_member(const struct cgroup_hierarchy_groups *groups, size_t node)
+{
+	int ready[2];
+	char byte = 0;
+
+	cr_assert_eq(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		byte = cgroup_join(&groups->tree, &groups->groups[node], NULL) == 0 ? 'y' : 'n';
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	cr_expect_eq(byte, 'y', "joined");
+	return pid;
+}
+
+Test(cgroup_hierarchy, closing_ends_members_and_removes_all, .timeout = 60)
 {
 	struct cgroup_hierarchy hierarchy = read_faculty();
 	struct scratch scratch = scratch_make();
@@ -255,12 +278,7 @@ Test(cgroup_hierarchy, closing_ends_members_and_removes_all)
 	cr_assert_eq(journal_open(scratch_path(&scratch, "journal"), &journal, &err), 0, "%s", err.message);
 	struct cgroup_hierarchy_groups groups = open_here(&hierarchy, journal);
 	journal_close(journal);
-	pid_t pid = fork();
-	if (pid == 0) {
-		cgroup_join(&groups.tree, &groups.groups[1], NULL);
-		for (;;)
-			pause();
-	}
+	pid_t pid = start_member(&groups, 1);
 	cr_expect_eq(groups.n_made, 4);
 	cr_assert_geq(file_read("", scratch_path(&scratch, "journal"), text, sizeof(text), &err), 0, "%s", err.message);
 	for (size_t i = 0; i < groups.tree.n_dirs; i++)
@@ -302,25 +320,12 @@ Test(cgroup_hierarchy, the_journal_undoes_a_frozen_hierarchy, .timeout = 60)
 		skip_or_fail(err.message);
 	}
 	cr_assert_eq(rc, 0, "%s", err.message);
-	int ready[2];
-	char byte;
-	cr_assert_eq(pipe(ready), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		cgroup_join(&groups.tree, &groups.groups[1], NULL);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	pid_t pid = start_member(&groups, 1);
 	rc = cgroup_freeze(&groups.tree, &groups.groups[1], true, &err);
 	cr_expect_eq(rc, 0, "%s", err.message);
 	cr_expect_eq(journal_undo(scratch_path(&scratch, "journal"), NULL, NULL, &err), 0, "%s", err.message);
 	cr_expect_eq(waitpid(pid, NULL, 0), pid);
 	cr_expect_eq(cgroup_hierarchy_close(&groups, &err), 0, "what is gone is success: %s", err.message);
 	cgroup_hierarchy_free(&hierarchy);
-	close(ready[0]);
-	close(ready[1]);
 	scratch_remove(&scratch);
 }
