@@ -85,7 +85,7 @@ done
 echo 16 >/proc/sys/vm/nr_hugepages
 if [ -e /loop.ko ] && insmod /loop.ko; then
 	for i in 0 1; do
-		dd if=/dev/zero of=/disk\$i bs=1M count=64 2>/dev/null
+		dd if=/dev/zero of=/disk\$i bs=1M count=128 2>/dev/null
 		[ -e /dev/loop\$i ] || mknod /dev/loop\$i b 7 \$i
 		losetup /dev/loop\$i /disk\$i
 	done
@@ -103,7 +103,7 @@ INIT
 chmod +x "$root/init" "$root/init2"
 (cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$WORK/initramfs"
 
-timeout 500 qemu-system-x86_64 -M q35 -accel tcg -m 2048 -smp 2 -nodefaults -display none -no-reboot -serial "file:$WORK/serial" \
+timeout 900 qemu-system-x86_64 -M q35 -accel tcg -m 2048 -smp 2 -nodefaults -display none -no-reboot -serial "file:$WORK/serial" \
 	-kernel "$kernel" -initrd "$WORK/initramfs" -append "console=ttyS0 quiet panic=-1 cgroup_no_v1=cpu,cpuacct,cpuset,memory,devices,freezer,blkio,pids,hugetlb,perf_event,net_cls,rdma,misc" </dev/null >"$WORK/qemu" 2>&1 || fail "the guest did not end: $(tail -5 "$WORK/serial")"
 tr -d '\r' <"$WORK/serial" >"$WORK/said"
 grep -q 'ALL SAID' "$WORK/said" || fail "the guest did not say all: $(tail -20 "$WORK/said")"

@@ -74,6 +74,33 @@ Test(cgroup_usage, reads_version_2)
 
 	place("cgroup-usage-v2", true, &tree, &group);
 	cr_assert_eq(cgroup_usage_read(&tree, &group, &usage, &err), 0, "%s", err.message);
+	cr_expect_eq(usage.cpu_ns, 2773147000);
+	cr_expect_eq(usage.cpu_user_ns, 2527960000);
+	cr_expect_eq(usage.cpu_system_ns, 245186000);
+	cr_expect_eq(usage.periods, 56);
+	cr_expect_eq(usage.throttled_periods, 55);
+	cr_expect_eq(usage.throttled_ns, 2695818000);
+	cr_expect_eq(usage.memory_bytes, 65536);
+	cr_expect_eq(usage.memory_peak_bytes, 33554432);
+	cr_expect_eq(usage.swap_bytes, 0);
+	cr_expect_eq(usage.kernel_bytes, 4096);
+	cr_expect_eq(usage.oom_kills, 1);
+	cr_expect_eq(usage.high_events, 0);
+	cr_expect_eq(usage.pids, 0);
+	cr_expect_eq(usage.pids_max_events, 1);
+	cr_expect_eq(usage.n_disks, 1);
+	cr_expect_eq(usage.io.read_bytes, 0);
+	cr_expect_eq(usage.io.write_bytes, 1310720);
+	cr_expect_eq(usage.io.read_ops, 0);
+	cr_expect_eq(usage.io.write_ops, 20);
+	cr_expect_eq(usage.disks[0].device_major, 7);
+	cr_expect_eq(usage.cpu_pressure.some_ns, 2378463000);
+	cr_expect_eq(usage.cpu_pressure.full_ns, 2377237000);
+	cr_expect_eq(usage.memory_pressure.some_ns, 14134000);
+	cr_expect_eq(usage.memory_pressure.full_ns, 14134000);
+	cr_expect_eq(usage.io_pressure.some_ns, 1429000);
+	cr_expect_eq(usage.io_pressure.full_ns, 1429000);
+	cr_expect_float_eq(usage.cpu_pressure.some_percent, 15.28, 1e-9);
 }
 
 Test(cgroup_usage, what_is_not_there_is_not_guessed)

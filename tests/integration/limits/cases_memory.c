@@ -66,9 +66,9 @@ enum verdict case_high(char *text, size_t size)
 
 enum verdict case_swap(char *text, size_t size)
 {
-	const struct cgroup_limits some = {.memory_bytes = 16 * MIB, .swap_bytes = 8 * MIB};
+	const struct cgroup_limits some = {.memory_bytes = 32 * MIB, .swap_bytes = 32 * MIB}, none = {.memory_bytes = 32 * MIB};
 	char info[4096], total[64] = "0 kB";
-	size_t fits = 20 * MIB, beyond = 64 * MIB;
+	size_t fits = 40 * MIB, beyond = 96 * MIB;
 	struct scene scene;
 
 	file_read("", "/proc/meminfo", info, sizeof(info), NULL);
@@ -86,9 +86,14 @@ enum verdict case_swap(char *text, size_t size)
 	int status = member_wait(member_start(&scene, touch, &beyond), 30000);
 	struct cgroup_usage usage = usage_of(&scene);
 	scene_close(&scene);
-	return SAY(inside == 0 && was_killed(status) && usage.oom_kills == 1 ? BITES : FAILED,
-		   "asked 16 MiB and 8 of swap: touching 20 worked, 64 was killed (%lld OOM kill; status %#x, %#x)",
-		   (long long)usage.oom_kills, (unsigned)inside, (unsigned)status);
+	verdict = scene_open(&none, 0, &scene, text, size);
+	if (verdict != BITES)
+		return verdict;
+	int without = member_wait(member_start(&scene, touch, &fits), 30000);
+	scene_close(&scene);
+	return SAY(inside == 0 && was_killed(status) && was_killed(without) && usage.oom_kills == 1 ? BITES : FAILED,
+		   "asked 32 MiB and 32 of swap: touching 40 worked, 96 was killed; with no swap 40 was killed (status %#x, %#x, %#x)",
+		   (unsigned)inside, (unsigned)status, (unsigned)without);
 }
 
 enum verdict case_hugetlb(char *text, size_t size)
