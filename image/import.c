@@ -30,7 +30,9 @@ static void name_from_path(const char *source, char *ret, size_t size)
 	static const char *const suffixes[] = {".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".tgz", ".txz", ".tzst", ".tar", ".oci"};
 	char full[PATH_MAX];
 
-	snprintf(ret, size, "%s", base_of(realpath(source, full) ? full : source));
+	/* "." and "folder/" have no name of their own; a link is called what it is called. */
+	bool has_name = *base_of(source) && strcmp(base_of(source), ".") != 0 && strcmp(base_of(source), "..") != 0;
+	snprintf(ret, size, "%s", base_of(has_name || !realpath(source, full) ? source : full));
 	for (size_t length = strlen(ret), before = 0; length != before;) {
 		before = length;
 		for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
