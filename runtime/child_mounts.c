@@ -1,5 +1,6 @@
 /* Steps that build the container's root. Mounts are objects behind descriptors, and a target is opened inside the new root by openat2 (no way
  * out by a symbolic or magic link), never named by a string that the image could redirect. */
+#include "child_mounts.h"
 #include "calls.h"
 #include "plan.h"
 #include "steps.h"
@@ -16,12 +17,11 @@
 #include <unistd.h>
 
 /* Defined by both <sys/mount.h> and <linux/mount.h>, which exclude each other in some libcs. */
-#define BIND    4096        /* MS_BIND */
 #define DETACH  2           /* MNT_DETACH */
 #define RECURSE 16384       /* MS_REC */
 #define PRIVATE (1ul << 18) /* MS_PRIVATE */
 
-static int open_in_root(int root_fd, const char *path, uint64_t flags)
+int mount_target(int root_fd, const char *path, uint64_t flags)
 {
 	struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	long fd = CALL(SYS_openat2, root_fd, path, &how, sizeof(how));
@@ -29,17 +29,23 @@ static int open_in_root(int root_fd, const char *path, uint64_t flags)
 	return (int)fd;
 }
 
-static int change_attributes(int mount_fd, uint64_t set, uint64_t clear, unsigned flags)
+int mount_change(int mount_fd, uint64_t set, uint64_t clear, unsigned flags)
 {
 	struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
 
 	return done(CALL(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)));
 }
 
-/* Hangs a mount into the new root. */
-static int hang(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
+int mount_map_ids(int mount_fd, int userns_fd)
 {
-	int target_fd = open_in_root(child->root_fd, target, open_flags), rc;
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd};
+
+	return done(CALL(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
+}
+
+int mount_hang(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
+{
+	int target_fd = mount_target(child->root_fd, target, open_flags), rc;
 
 	if (target_fd < 0)
 		return target_fd;
@@ -48,17 +54,16 @@ static int hang(const struct child *child, int mount_fd, const char *target, uin
 	return rc;
 }
 
-/* The same, and closes mount_fd; a negative one is the error of the call that should have opened it. */
-static int attach(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
+int mount_attach(const struct child *child, int mount_fd, const char *target, uint64_t open_flags)
 {
-	int rc = mount_fd < 0 ? mount_fd : hang(child, mount_fd, target, open_flags);
+	int rc = mount_fd < 0 ? mount_fd : mount_hang(child, mount_fd, target, open_flags);
 
 	if (mount_fd >= 0)
 		CALL(SYS_close, mount_fd);
 	return rc;
 }
 
-static int clone_tree(int dir_fd, const char *path, unsigned flags)
+int mount_clone(int dir_fd, const char *path, unsigned flags)
 {
 	return (int)CALL(SYS_open_tree, dir_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
@@ -94,29 +99,45 @@ int step_private_mounts(struct child *child, const struct step *step)
 	return done(CALL(SYS_mount, NULL, "/", NULL, RECURSE | PRIVATE, NULL));
 }
 
-/* Root_fd becomes the root, read-only from the moment it can be reached. */
-static int place_root(struct child *child, uint64_t set, uint64_t clear)
+/* Root_fd goes on top of "/", where it waits for the pivot: no path of the host has to be open to us for that. */
+static int place_root(struct child *child)
 {
-	int rc = change_attributes(child->root_fd, set, clear, 0);
+	int rc = done(CALL(SYS_move_mount, child->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
 
+	/* Remembered before /proc covers it: an empty folder of the read-only root, to mask others with. */
 	if (rc == 0)
-		rc = done(CALL(SYS_move_mount, child->root_fd, "", AT_FDCWD, child->plan->rootfs, MOVE_MOUNT_F_EMPTY_PATH));
-	if (rc == 0) {
-		/* Remembered before /proc covers it: an empty folder of the read-only root, to mask others with. */
-		child->empty_fd = open_in_root(child->root_fd, "proc", O_DIRECTORY);
-		rc = child->empty_fd < 0 ? child->empty_fd : 0;
+		child->empty_fd = mount_target(child->root_fd, "proc", O_DIRECTORY);
+	return rc == 0 && child->empty_fd < 0 ? child->empty_fd : rc;
+}
+
+int source_open(const struct plan_source *source, int userns_fd)
+{
+	struct mount_attr attr = {.attr_set = source->set, .attr_clr = source->clear};
+	unsigned recursive = source->recursive ? AT_RECURSIVE : 0;
+
+	if (source->template_fd >= 0)
+		return mount_clone(source->template_fd, "", AT_EMPTY_PATH | recursive);
+	int fd = mount_clone(AT_FDCWD, source->path, recursive), rc;
+	if (fd < 0)
+		return fd;
+	if (source->maps_ids) {
+		attr.attr_set |= MOUNT_ATTR_IDMAP;
+		attr.userns_fd = (uint64_t)userns_fd;
 	}
+	rc = done(CALL(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)));
+	if (rc == 0)
+		return fd;
+	CALL(SYS_close, fd);
 	return rc;
 }
 
-/* arg: the root folder. */
+/* number: which source. */
 int step_root(struct child *child, const struct step *step)
 {
-	child->root_fd = clone_tree(AT_FDCWD, step->arg, 0);
-	if (child->root_fd < 0)
-		return child->root_fd;
-	/* The file system may be mounted noexec; that goes for our clone of it alone. */
-	return place_root(child, step->number, child->plan->clears_noexec ? MOUNT_ATTR_NOEXEC : 0);
+	const struct plan_source *source = &child->plan->sources[step->number];
+
+	child->root_fd = source->by_parent ? child->source_fds[step->number] : source_open(source, -1);
+	return child->root_fd < 0 ? child->root_fd : place_root(child);
 }
 
 /* Copies the root folder's file of that name into the new root. */
@@ -153,16 +174,19 @@ int step_root_copy(struct child *child, const struct step *step)
 		rc = done(CALL(SYS_mkdirat, child->root_fd, folders[i], 0755));
 	if (rc == 0 && step->arg[0])
 		rc = copy_program(child, step->arg + 1);
-	return rc < 0 ? rc : place_root(child, step->number, 0);
+	if (rc == 0)
+		rc = mount_change(child->root_fd, step->number, 0, 0);
+	return rc < 0 ? rc : place_root(child);
 }
 
-/* One tmpfs for all that is writable: its folders are bound to where they belong, and its top disappears under its own folder tmp. */
+/* One tmpfs for all that is writable: its folders are bound to where they belong. Kernels that clone folders of attached mounts alone get it on
+ * top of the old root, with which it goes. */
 int step_tmpfs(struct child *child, const struct step *step)
 {
 	static const struct {
 		const char *path;
 		mode_t mode;
-	} folders[] = {{"dev", 0755}, {"dev/shm", 01777}, {"tmp", 01777}, {"run", 0755}};
+	} folders[] = {{"tmp", 01777}, {"run", 0755}, {"shm", 01777}};
 	long rc;
 
 	child->tmpfs_fd = mount_new("tmpfs", step->arg, step->number);
@@ -172,135 +196,32 @@ int step_tmpfs(struct child *child, const struct step *step)
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if ((rc = CALL(SYS_mkdirat, child->tmpfs_fd, folders[i].path, folders[i].mode)) < 0)
 			return (int)rc;
-	/* Attached because kernels before 6.15 clone folders of attached mounts only. The descriptor stays valid. */
-	return attach(child, (int)CALL(SYS_fcntl, child->tmpfs_fd, F_DUPFD_CLOEXEC, 3), "tmp", O_DIRECTORY);
+	if (child->plan->kernel >= KERNEL_CLONES_DETACHED)
+		return 0;
+	return done(CALL(SYS_move_mount, child->tmpfs_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
 }
 
-/* arg: name of the tmpfs folder and of the root's. */
+/* arg: the root's folder; the tmpfs has one of its last name. number: attributes beside those of the tmpfs. */
 int step_tmpfs_bind(struct child *child, const struct step *step)
 {
-	int fd = clone_tree(child->tmpfs_fd, step->arg, 0);
-	int rc = fd < 0 ? fd : change_attributes(fd, step->number, 0, 0);
+	const char *slash = strrchr(step->arg, '/');
+	int fd = mount_clone(child->tmpfs_fd, slash ? slash + 1 : step->arg, 0), rc = fd;
 
-	return rc < 0 ? rc : attach(child, fd, step->arg, O_DIRECTORY);
+	if (fd >= 0 && step->number)
+		rc = mount_change(fd, step->number, 0, 0);
+	return rc < 0 ? rc : mount_attach(child, fd, step->arg, O_DIRECTORY);
 }
 
-/* arg: "dev/NAME". The host's own node, bound onto an empty file. Read-only, which for a device is about mode and owner, not about data. */
-int step_device_bind(struct child *child, const struct step *step)
-{
-	char host[64] = "/";
-	int fd = (int)CALL(SYS_openat, child->tmpfs_fd, step->arg, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666), rc;
-
-	if (fd < 0)
-		return fd;
-	CALL(SYS_close, fd);
-	strncat(host, step->arg, sizeof(host) - 2);
-	fd = clone_tree(AT_FDCWD, host, 0);
-	rc = fd < 0 ? fd : change_attributes(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0);
-	if (rc == 0)
-		return attach(child, fd, step->arg, 0);
-	if (fd >= 0)
-		CALL(SYS_close, fd);
-	return rc;
-}
-
-/* arg: "dev/NAME", number: the device. Root of a user namespace, or of a container around us, may make no nodes: the host's is bound. */
-int step_device_node(struct child *child, const struct step *step)
-{
-	long rc = CALL(SYS_mknodat, child->tmpfs_fd, step->arg, S_IFCHR | 0666, step->number);
-
-	return rc == -EPERM ? step_device_bind(child, step) : done(rc);
-}
-
-int step_device_links(struct child *child, const struct step *step)
-{
-	static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
-					       {"/proc/self/fd/0", "dev/stdin"},
-					       {"/proc/self/fd/1", "dev/stdout"},
-					       {"/proc/self/fd/2", "dev/stderr"}};
-
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		long rc = CALL(SYS_symlinkat, links[i][0], child->tmpfs_fd, links[i][1]);
-
-		if (rc < 0)
-			return (int)rc;
-	}
-	return 0;
-}
-
-int step_mount_proc(struct child *child, const struct step *step)
-{
-	child->proc_fd = mount_new("proc", "", step->number);
-	return child->proc_fd < 0 ? child->proc_fd : hang(child, child->proc_fd, step->arg, O_DIRECTORY);
-}
-
-/* It shows the network namespace of whoever mounted it: step_network did. */
-int step_attach_sys(struct child *child, const struct step *step)
-{
-	return child->sys_fd < 0 ? child->sys_fd : hang(child, child->sys_fd, step->arg, O_DIRECTORY);
-}
-
-/* The host's /proc, bound with all below it. */
-int step_bind_proc(struct child *child, const struct step *step)
-{
-	int rc;
-
-	child->proc_fd = clone_tree(AT_FDCWD, step->arg, AT_RECURSIVE);
-	rc = child->proc_fd < 0 ? child->proc_fd : change_attributes(child->proc_fd, step->number, 0, AT_RECURSIVE);
-	return rc < 0 ? rc : hang(child, child->proc_fd, step->arg + 1, O_DIRECTORY);
-}
-
-/* Covers "proc/…" or "sys/…" with a clone of what fd is. The name is looked up from the top of a file system that we mounted: nothing of it
- * is the image's, so three calls are enough. */
-static int cover(const struct child *child, int fd, const char *path)
-{
-	int clone = clone_tree(fd, "", AT_EMPTY_PATH), rc;
-
-	if (clone < 0)
-		return clone;
-	rc = done(CALL(SYS_move_mount, clone, "", path[0] == 's' ? child->sys_fd : child->proc_fd, strchr(path, '/') + 1,
-		       MOVE_MOUNT_F_EMPTY_PATH));
-	CALL(SYS_close, clone);
-	return rc;
-}
-
-/* arg: "proc/NAME". The first is covered with the container's /dev/null and the others with the first: one call each, which counts where
- * there are many. What the kernel no longer has needs no cover. */
-int step_mask_file(struct child *child, const struct step *step)
-{
-	const char *name = strchr(step->arg, '/') + 1;
-	int null_fd, rc;
-
-	if (child->covered) {
-		rc = done(CALL(SYS_mount, child->covered, name, NULL, BIND, NULL));
-		return rc == -ENOENT ? 0 : rc;
-	}
-	null_fd = open_in_root(child->root_fd, "dev/null", 0);
-	if (null_fd < 0)
-		return null_fd;
-	rc = cover(child, null_fd, step->arg);
-	CALL(SYS_close, null_fd);
-	if (rc == 0)
-		rc = done(CALL(SYS_fchdir, child->proc_fd));
-	if (rc == 0)
-		child->covered = name;
-	return rc == -ENOENT ? 0 : rc;
-}
-
-int step_mask_dir(struct child *child, const struct step *step)
-{
-	int rc = cover(child, child->empty_fd, step->arg);
-
-	return rc == -ENOENT ? 0 : rc;
-}
-
-/* The new root goes on top of the old one, which then is let go of: no folder for the old root is needed. */
+/* The new root changes places with the old one, which then lies on top, with the tmpfs upon it where that is attached, and is let go of: no folder
+ * for it is needed. */
 int step_pivot(struct child *child, const struct step *step)
 {
 	long rc = CALL(SYS_fchdir, child->root_fd);
 
 	if (rc == 0)
 		rc = CALL(SYS_pivot_root, ".", ".");
+	if (rc == 0 && child->plan->kernel < KERNEL_CLONES_DETACHED)
+		rc = CALL(SYS_umount2, ".", DETACH);
 	if (rc == 0)
 		rc = CALL(SYS_umount2, ".", DETACH);
 	return done(rc < 0 ? rc : CALL(SYS_chdir, "/"));

@@ -5,6 +5,7 @@
  * goes to the child in two parts: first the namespace and its sysfs (step_network_join), then a loopback that is up, at the thread's end
  * (step_network_settle), which comes before descriptors are put in order. Where no thread can be had, the child makes all of it in line. */
 #include "calls.h"
+#include "child_mounts.h"
 #include "plan.h"
 #include "steps.h"
 

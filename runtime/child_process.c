@@ -69,11 +69,6 @@ int step_join_cgroup(struct child *child, const struct step *step)
 	return 0;
 }
 
-int step_cgroup_namespace(struct child *child, const struct step *step)
-{
-	return done(CALL(SYS_unshare, CLONE_NEWCGROUP));
-}
-
 int step_affinity(struct child *child, const struct step *step)
 {
 	return done(CALL(SYS_sched_setaffinity, 0, sizeof(child->plan->cpus), &child->plan->cpus));

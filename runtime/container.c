@@ -51,11 +51,6 @@ static int open_groups(struct container_plan *plan, struct error *err)
 	return 0;
 }
 
-int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err)
-{
-	return cgroup_create(&plan->tree, made->id, &plan->limits, &made->cgroup, err);
-}
-
 /* Everything that could be known only now: id, descriptors, an empty trace. */
 static int prepare_child(struct container_plan *plan, const char *id, const int stdio[3], struct error *err)
 {
@@ -81,10 +76,15 @@ static int start_child(struct container_plan *plan, const int stdio[3], int time
 		rc = plan_walk_before(plan, made, err);
 	if (rc == 0 && plan->tree.ops->join_at_clone)
 		rc = plan->tree.ops->open_join(&made->cgroup, born_in, err);
-	if (rc < 0)
+	if (rc < 0) {
+		parent_close_sources(plan);
 		return rc;
+	}
 	rc = plan_launch(plan, born_in[0], timeout_ms, made, err);
 	made->trace = child->trace;
+	parent_close_sources(plan);
+	if (rc < 0)
+		parent_forget(plan);
 	cleanup_close(&born_in[0]);
 	return rc;
 }
@@ -132,6 +132,10 @@ void container_plan_free(struct container_plan *plan)
 	cgroup_tree_close(&plan->tree, NULL);
 	cleanup_close(&plan->nothing_fd);
 	plan_stacks_free(plan);
+	cleanup_close(&plan->userns_fd);
+	cleanup_close(&plan->dev_fd);
+	cleanup_close(&plan->channel[0]);
+	cleanup_close(&plan->channel[1]);
 	for (size_t i = 0; i < plan->n_texts; i++)
 		free(plan->texts[i]);
 	plan_free_strings(plan->argv);

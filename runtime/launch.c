@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,6 +170,8 @@ int plan_launch(struct container_plan *plan, int cgroup_fd, int timeout_ms, stru
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		plan->child_lost = !wait_gone(child, clock_now_ns() + (int64_t)KILL_WAIT_MS * 1000000);
 	}
+	if (plan->restores_dumpable && gone)
+		prctl(PR_SET_DUMPABLE, 1);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 
 	if (pid < 0)

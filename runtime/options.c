@@ -9,8 +9,8 @@
 static const struct {
 	const char *key;
 	unsigned flag;
-} namespaces[] = {{"mount", CONTAINER_NS_MOUNT}, {"pid", CONTAINER_NS_PID}, {"net", CONTAINER_NS_NET},
-		  {"uts", CONTAINER_NS_UTS},     {"ipc", CONTAINER_NS_IPC}, {"cgroupns", CONTAINER_NS_CGROUP}};
+} namespaces[] = {{"mount", CONTAINER_NS_MOUNT}, {"pid", CONTAINER_NS_PID},         {"net", CONTAINER_NS_NET},  {"uts", CONTAINER_NS_UTS},
+		  {"ipc", CONTAINER_NS_IPC},     {"cgroupns", CONTAINER_NS_CGROUP}, {"time", CONTAINER_NS_TIME}};
 
 struct container_options container_options_default(void)
 {

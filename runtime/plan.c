@@ -98,9 +98,10 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 	if (rc < 0)
 		return rc;
 	plan_add(plan, "session", step_session, "", 0);
-	plan_add(plan, "keyring", step_keyring, "new", !options->seccomp_off);
 	if (options->namespaces & CONTAINER_NS_UTS)
 		plan_add(plan, "hostname", step_hostname, plan_text(plan, "%s", options->hostname ? options->hostname : ""), 0);
+	plan_ids_steps(plan, options);
+	plan_add(plan, "keyring", step_keyring, "new", !options->seccomp_off);
 	return 0;
 }
 
@@ -115,7 +116,7 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 	if (rc == 0)
 		rc = plan_root(plan, options, whole ? plan->argv[0] : "", err);
 	if (rc == 0)
-		plan_join(plan, options, whole);
+		rc = plan_join(plan, whole, err);
 	if (rc == 0)
 		plan_ahead(plan);
 	plan_network_join(plan, options);
@@ -139,7 +140,7 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 
 	if (!plan)
 		return error_set(err, ENOMEM, "container plan: out of memory");
-	plan->nothing_fd = -1;
+	plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
 	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
 		plan->group_fds[i] = -1;
 	plan->limits = options->limits;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "container.h"
+#include "ids.h"
 
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -33,12 +34,26 @@ struct parent_step {
 	bool before_clone;
 };
 
+/* A place of the host that becomes a mount of the container: its root, a volume. */
+struct plan_source {
+	const char *path;
+	int template_fd;     /* a detached mount to clone instead, as it is; -1: none */
+	uint64_t set, clear; /* MOUNT_ATTR_* */
+	bool recursive;
+	bool maps_ids;  /* what belongs to 0 on the host belongs to 0 inside */
+	bool by_parent; /* opened before the clone, by who may; else by the child */
+};
+
 struct plan_rlimit {
 	int resource;
 	struct rlimit value;
 };
 
-enum { PLAN_RLIMITS_MAX = 4, PLAN_TEXTS_MAX = 64, CHILD_STACK_BYTES = 64 * 1024, HELPER_STACK_BYTES = 16 * 1024 };
+enum { PLAN_RLIMITS_MAX = 4, PLAN_TEXTS_MAX = 64, PLAN_SOURCES_MAX = 256, CHILD_STACK_BYTES = 64 * 1024, HELPER_STACK_BYTES = 16 * 1024 };
+
+/* Releases of Linux, as numbers, that can what older ones cannot. */
+enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_CLONES_DETACHED = 6015 };
+
 #define CHILD_GIVE_UP UINT32_MAX
 
 /* The child's thread that makes its network namespace (child_network.c). */
@@ -61,7 +76,8 @@ struct child {
 	int root_fd;    /* the new root's mount */
 	int empty_fd;   /* an empty folder, to mask others with */
 	int tmpfs_fd, proc_fd, sys_fd;
-	const char *covered; /* a masked file of /proc, to mask others with; the working folder is /proc by then */
+	int source_fds[PLAN_SOURCES_MAX]; /* of the plan's sources, as far as they are open */
+	const char *covered;              /* a masked file of /proc, to mask others with; the working folder is /proc by then */
 	struct container_trace trace;
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */
 	struct helper helper;
@@ -73,7 +89,15 @@ struct container_plan {
 	size_t n_steps;
 	struct parent_step parent_steps[CONTAINER_PARENT_STEPS_MAX];
 	size_t n_parent_steps;
-	uint64_t clone_flags;
+	uint64_t clone_flags, late_flags;
+	struct plan_source sources[PLAN_SOURCES_MAX];
+	size_t n_sources;
+	bool opens_sources; /* some of them before the clone */
+	bool maps_ids;      /* the parent maps the container's ids to `ids` */
+	struct ids ids;
+	int userns_fd;  /* a user namespace with that mapping, for mounts; -1: none */
+	int dev_fd;     /* a detached, read-only /dev that is cloned for each container; -1: each gets its own */
+	int channel[2]; /* from parent to child: descriptors; -1: not needed */
 	struct cgroup_tree tree;
 	int group_fds[CGROUP_CONTROLLER_COUNT]; /* of the tree's folders, while it is open; else -1 */
 	enum cgroup_mode cgroup_mode;
@@ -82,9 +106,11 @@ struct container_plan {
 	struct container_facts facts;
 	struct journal *journal;
 	int start_timeout_ms;
-	bool own_pids;      /* the end of the first process ends all */
-	bool nested;        /* our own user namespace is not the host's */
-	bool clears_noexec; /* the root's file system is mounted noexec, and our clone of it need not be */
+	bool own_pids;          /* the end of the first process ends all */
+	int kernel;             /* 6018 for Linux 6.18; 0: not known */
+	bool privileged;        /* root, with the right to make namespaces */
+	bool restores_dumpable; /* a child that becomes another user makes our memory not dumpable */
+	bool nested;            /* our own user namespace is not the host's */
 
 	char *texts[PLAN_TEXTS_MAX]; /* what steps point to; owned */
 	size_t n_texts;
@@ -119,7 +145,14 @@ long child_clone(struct clone_args *args, int (*fn)(void *), void *arg);
 /* A child that has done nothing yet. */
 static inline struct child plan_child(const struct container_plan *plan, const char *id)
 {
-	return (struct child){.plan = plan, .id = id, .root_fd = -1, .empty_fd = -1, .tmpfs_fd = -1, .proc_fd = -1, .sys_fd = -1};
+	return (struct child){.plan = plan,
+			      .id = id,
+			      .root_fd = -1,
+			      .empty_fd = -1,
+			      .tmpfs_fd = -1,
+			      .proc_fd = -1,
+			      .sys_fd = -1,
+			      .source_fds = {[0 ... PLAN_SOURCES_MAX - 1] = -1}};
 }
 
 /* Like container_prepare(). Not `whole`: the probe's plan, with an empty root of its own and no program. */
@@ -136,7 +169,16 @@ void plan_stacks_free(struct container_plan *plan);
 /* Makes the facts tell what the tree of groups is now. */
 void plan_tell_cgroup(struct container_plan *plan);
 
+/* What the parent does (parent.c): the source of each step of its own. */
+int parent_open_sources(struct container_plan *plan, struct container *made, struct error *err);
+int parent_map_ids(struct container_plan *plan, struct container *made, struct error *err);
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
+int parent_send_cgroup(struct container_plan *plan, struct container *made, struct error *err);
+void parent_close_sources(struct container_plan *plan);
+void parent_forget(struct container_plan *plan); /* what a child that failed did not take */
+
+/* Opens a source: a detached mount, or -errno. Safe in the child (child_mounts.c). */
+int source_open(const struct plan_source *source, int userns_fd);
 
 void plan_free_strings(char **strings);
 

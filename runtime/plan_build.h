@@ -32,11 +32,23 @@ void plan_late_namespaces(struct container_plan *plan, const struct container_op
 /* Namespaces, and who the container's root is (plan_process.c). */
 void plan_namespaces(struct container_plan *plan, const struct container_options *options);
 
+/* Whether there is a user namespace, and who is its root (plan_ids.c); what facts say of it; the steps. */
+void plan_ids(struct container_plan *plan, const struct container_options *options);
+void plan_ids_tell(const struct container_plan *plan, char *ret, size_t size);
+void plan_ids_steps(struct container_plan *plan, const struct container_options *options);
+
+/* A way for descriptors between parent and child. */
+int plan_channel(struct container_plan *plan, struct error *err);
+
+/* Adds a place of the host; returns its number, for steps. */
+int plan_source(struct container_plan *plan, struct plan_source source, size_t *ret, struct error *err);
+
 /* Chooses the groups; makes none (plan_cgroup.c). */
 int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err);
 
 /* Adds the steps that make the container's group, join it and hide what is above. */
-void plan_join(struct container_plan *plan, const struct container_options *options, bool whole);
+int plan_join(struct container_plan *plan, bool whole, struct error *err);
+const char *plan_late_names(const struct container_plan *plan);
 
 /* What does not wait for the network: limits of the process, its bounding set, signals (plan_process.c). */
 void plan_ahead(struct container_plan *plan);

@@ -45,22 +45,27 @@ int plan_cgroup(struct container_plan *plan, const struct container_options *opt
 	return 0;
 }
 
-/* Late: the parent makes the groups of version 1 while the child builds its root. */
-void plan_join(struct container_plan *plan, const struct container_options *options, bool whole)
+/* Late: the parent makes the groups of version 1 while the child builds its root. A child without the host's ids cannot open their files. */
+int plan_join(struct container_plan *plan, bool whole, struct error *err)
 {
-	bool born = plan->tree.ops->join_at_clone;
+	bool born = plan->tree.ops->join_at_clone, sent = plan->maps_ids && !born;
+	int rc = 0;
 
 	if (plan->tree.n_dirs && whole) {
-		uint32_t number = plan_add_parent(
-			plan, (struct parent_step){
-				      .name = "make-cgroup", .apply = parent_make_cgroup, .arg = plan->facts.limits, .before_clone = born});
+		uint32_t number = plan_add_parent(plan, (struct parent_step){.name = "make-cgroup",
+									     .apply = sent ? parent_send_cgroup : parent_make_cgroup,
+									     .arg = plan->facts.limits,
+									     .before_clone = born});
 		if (!born) {
 			plan_add(plan, "await", step_await, "make-cgroup", number);
-			plan_add(plan, "join-cgroup", step_join_cgroup, "writes 0 to tasks", 0);
+			plan_add(plan, "join-cgroup", sent ? step_join_sent : step_join_cgroup, "writes 0 to tasks", 0);
 		}
+		if (sent)
+			rc = plan_channel(plan, err);
 	}
-	if (options->namespaces & CONTAINER_NS_CGROUP)
-		plan_add(plan, "cgroup-namespace", step_cgroup_namespace, "unshare", 0);
+	if (plan->late_flags)
+		plan_add(plan, "namespaces", step_namespaces, plan_late_names(plan), plan->late_flags);
+	return rc;
 }
 
 void plan_tell_cgroup(struct container_plan *plan)

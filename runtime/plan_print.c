@@ -3,14 +3,26 @@
 
 #include "steps.h"
 
+static void print_sources(const struct container_plan *plan, FILE *out)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (plan->sources[i].by_parent)
+			fprintf(out, "parent  %-18s %s%s\n", "open", plan->sources[i].path,
+				plan->sources[i].maps_ids ? ", ids mapped" : "");
+}
+
 static void print_parent(const struct container_plan *plan, bool before_clone, FILE *out)
 {
 	for (size_t i = 0; i < plan->n_parent_steps; i++) {
 		const struct parent_step *step = &plan->parent_steps[i];
 
-		if (step->before_clone == before_clone)
+		if (step->apply == parent_open_sources && before_clone)
+			print_sources(plan, out);
+		else if (step->before_clone == before_clone)
 			fprintf(out, "%s  %-18s %s\n", before_clone ? "parent" : "beside", step->name, step->arg);
-		for (size_t d = 0; step->apply == parent_make_cgroup && step->before_clone == before_clone && d < plan->tree.n_dirs; d++)
+		for (size_t d = 0; (step->apply == parent_make_cgroup || step->apply == parent_send_cgroup) &&
+				   step->before_clone == before_clone && d < plan->tree.n_dirs;
+		     d++)
 			fprintf(out, "%s  %-18s %s/ID\n", before_clone ? "parent" : "beside", "", plan->tree.dirs[d]);
 	}
 }

@@ -17,13 +17,23 @@
 
 enum { OPEN_FILES = 1024 };
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
 static const struct {
 	unsigned own;
-	uint64_t clone_flag; /* none: cgroup is made after joining, so that its root is the container's own group; net by plan_network.c */
+	uint64_t clone_flag; /* none for net: plan_network.c */
+	uint64_t late_flag;  /* made by unshare: the cgroup namespace after joining, so that its root is the container's own group */
 	const char *name;
 } namespaces[] = {
-	{CONTAINER_NS_MOUNT, CLONE_NEWNS, "mount"}, {CONTAINER_NS_PID, CLONE_NEWPID, "pid"}, {CONTAINER_NS_NET, 0, "net"},
-	{CONTAINER_NS_UTS, CLONE_NEWUTS, "uts"},    {CONTAINER_NS_IPC, CLONE_NEWIPC, "ipc"}, {CONTAINER_NS_CGROUP, 0, "cgroup"},
+	{CONTAINER_NS_MOUNT, CLONE_NEWNS, 0, "mount"},
+	{CONTAINER_NS_PID, CLONE_NEWPID, 0, "pid"},
+	{CONTAINER_NS_NET, 0, 0, "net"},
+	{CONTAINER_NS_UTS, CLONE_NEWUTS, 0, "uts"},
+	{CONTAINER_NS_IPC, CLONE_NEWIPC, 0, "ipc"},
+	{CONTAINER_NS_CGROUP, 0, CLONE_NEWCGROUP, "cgroup"},
+	{CONTAINER_NS_TIME, 0, CLONE_NEWTIME, "time"},
 };
 enum { NAMESPACES = sizeof(namespaces) / sizeof(namespaces[0]) };
 
@@ -53,63 +63,54 @@ static int parse_cpus(const char *list, cpu_set_t *ret, struct error *err)
 	return CPU_COUNT(ret) > 0 ? 0 : error_set(err, EINVAL, "CPU list '%s' names no CPU", list);
 }
 
-/* A root that may make namespaces. One without CAP_SYS_ADMIN (inside a container) is no more than another user. */
-static bool is_root(const struct container_options *options)
+/* "6.18.3-whatever" is 6018; 0 when it is not known. */
+static int read_kernel(const char *host_root)
 {
-	return options->uid == 0 && (geteuid() != 0 || capabilities_held() & UINT64_C(1) << CAP_SYS_ADMIN);
-}
+	char release[64], *dot, *end;
+	int64_t major, minor;
 
-/* Is our user namespace another than the host's? The host's maps all ids to themselves. */
-static bool is_nested(const char *host_root)
-{
-	char map[256], *save = NULL;
-	static const char *const whole[] = {"0", "0", "4294967295"};
-
-	if (file_read(host_root, "/proc/self/uid_map", map, sizeof(map), NULL) < 0)
-		return false;
-	char *word = strtok_r(map, " \t\n", &save);
-	for (int i = 0; i < 3; i++, word = strtok_r(NULL, " \t\n", &save))
-		if (!word || strcmp(word, whole[i]) != 0)
-			return true;
-	return false;
-}
-
-/* A user namespace may deny setgroups for good; then there is nothing to call, but something to say. */
-static void plan_groups(struct container_plan *plan, const struct container_options *options)
-{
-	char setgroups[16] = "";
-
-	file_read(options->host_root, "/proc/self/setgroups", setgroups, sizeof(setgroups), NULL);
-	if (strcmp(setgroups, "deny") != 0)
-		plan_add(plan, "drop-groups", step_no_groups, "", 0);
-	else if (getgroups(0, NULL) > 0)
-		plan_note(plan, "supplementary groups are kept: the user namespace around us denies setgroups");
+	if (file_read(host_root, "/proc/sys/kernel/osrelease", release, sizeof(release), NULL) <= 0 || !(dot = strchr(release, '.')))
+		return 0;
+	*dot++ = '\0';
+	end = dot + strspn(dot, "0123456789");
+	*end = '\0';
+	if (parse_integer("release", release, 0, 1000, &major, NULL) < 0 || parse_integer("release", dot, 0, 999, &minor, NULL) < 0)
+		return 0;
+	return (int)(major * 1000 + minor);
 }
 
 void plan_namespaces(struct container_plan *plan, const struct container_options *options)
 {
 	struct container_facts *facts = &plan->facts;
-	bool user = options->userns == CONTAINER_ON || (options->userns == CONTAINER_AUTO && !is_root(options));
+	unsigned wanted = options->namespaces;
+	char user[48];
 	size_t used = 0;
 
-	plan->nested = is_nested(options->host_root);
-	facts->rootless = !is_root(options) || plan->nested;
+	plan->kernel = read_kernel(options->host_root);
+	plan_ids(plan, options);
+	if (wanted & CONTAINER_NS_TIME && plan->kernel < KERNEL_EXEC_ENTERS_TIME) {
+		wanted &= ~(unsigned)CONTAINER_NS_TIME;
+		plan_note(plan, "no time namespace: a program enters one from Linux 6.2 on");
+	}
 	for (int i = 0; i < NAMESPACES; i++) {
-		if (!(options->namespaces & namespaces[i].own))
+		if (!(wanted & namespaces[i].own))
 			continue;
 		plan->clone_flags |= namespaces[i].clone_flag;
+		plan->late_flags |= namespaces[i].late_flag;
 		used += (size_t)snprintf(facts->namespaces + used, sizeof(facts->namespaces) - used, "%s%s", used ? " " : "",
 					 namespaces[i].name);
 	}
 	plan_late_namespaces(plan, options);
 	plan->own_pids = options->namespaces & CONTAINER_NS_PID;
-	if (user) {
-		plan->clone_flags |= CLONE_NEWUSER;
-		snprintf(facts->namespaces + used, sizeof(facts->namespaces) - used, "%suser", used ? " " : "");
-		plan_add(plan, "map-ids", step_map_ids, plan_text(plan, "0 %u 1%c0 %u 1", options->uid, '\0', options->gid), 0);
-	} else {
-		plan_groups(plan, options);
-	}
+	plan_ids_tell(plan, user, sizeof(user));
+	snprintf(facts->namespaces + used, sizeof(facts->namespaces) - used, "%s%s", used && user[0] ? " " : "", user);
+}
+
+const char *plan_late_names(const struct container_plan *plan)
+{
+	return !(plan->late_flags & CLONE_NEWTIME)  ? "unshare cgroup"
+	       : plan->late_flags & CLONE_NEWCGROUP ? "unshare cgroup, time"
+						    : "unshare time";
 }
 
 static void plan_rlimit(struct container_plan *plan, int resource, rlim_t soft, rlim_t hard)

@@ -1,4 +1,4 @@
-/* The steps that a child walks: child_process.c and child_mounts.c, with a comment each. Internal to runtime/. */
+/* The steps that a child walks: child_*.c, with a comment each. Internal to runtime/. */
 #pragma once
 
 #include <stdint.h>
@@ -9,9 +9,10 @@ struct step;
 int step_namespaces(struct child *child, const struct step *step);
 int step_await(struct child *child, const struct step *step);
 int step_map_ids(struct child *child, const struct step *step);
+int step_become_root(struct child *child, const struct step *step);
 int step_no_groups(struct child *child, const struct step *step);
 int step_join_cgroup(struct child *child, const struct step *step);
-int step_cgroup_namespace(struct child *child, const struct step *step);
+int step_join_sent(struct child *child, const struct step *step);
 int step_affinity(struct child *child, const struct step *step);
 int step_session(struct child *child, const struct step *step);
 int step_keyring(struct child *child, const struct step *step);
@@ -35,6 +36,8 @@ int step_root(struct child *child, const struct step *step);
 int step_root_copy(struct child *child, const struct step *step);
 int step_tmpfs(struct child *child, const struct step *step);
 int step_tmpfs_bind(struct child *child, const struct step *step);
+int step_dev(struct child *child, const struct step *step);
+int step_dev_folder(struct child *child, const struct step *step);
 int step_device_node(struct child *child, const struct step *step);
 int step_device_bind(struct child *child, const struct step *step);
 int step_device_links(struct child *child, const struct step *step);
@@ -45,6 +48,3 @@ int step_mask_file(struct child *child, const struct step *step);
 int step_mask_dir(struct child *child, const struct step *step);
 int step_pivot(struct child *child, const struct step *step);
 int step_chroot(struct child *child, const struct step *step);
-
-/* A new file system as a detached mount; `options` are pairs "key=value" separated by commas. The descriptor or -errno. */
-int mount_new(const char *type, const char *options, uint64_t attributes);

@@ -17,7 +17,10 @@ enum container_support container_support(const struct container_options *options
 		return CONTAINER_UNSUPPORTED;
 	plan->child = plan_child(plan, "probe");
 	memcpy(plan->child.stdio, (int[]){plan->nothing_fd, plan->nothing_fd, plan->nothing_fd}, sizeof(plan->child.stdio));
-	rc = plan_launch(plan, -1, plan->start_timeout_ms, &made, &err);
+	rc = plan_walk_before(plan, &made, &err);
+	if (rc == 0)
+		rc = plan_launch(plan, -1, plan->start_timeout_ms, &made, &err);
+	parent_close_sources(plan);
 	plan_reap(&made.pid, &made.pidfd, NULL, NULL);
 
 	enum container_support verdict = rc < 0 ? CONTAINER_UNSUPPORTED : plan->tree.note[0] ? CONTAINER_LIMITED : CONTAINER_SUPPORTED;

@@ -1,0 +1,51 @@
+/* Steps of a child whose ids the parent maps: it becomes root of its user namespace, and joins groups by descriptors that the parent opened. */
+#include "calls.h"
+#include "plan.h"
+#include "steps.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* Until here it has the host's ids, which mean nobody inside. The kernel makes our memory not dumpable with it, the parent's too. */
+int step_become_root(struct child *child, const struct step *step)
+{
+	long rc = CALL(SYS_setgroups, 0, NULL);
+
+	if (rc == 0)
+		rc = CALL(SYS_setresgid, 0, 0, 0);
+	return done(rc < 0 ? rc : CALL(SYS_setresuid, 0, 0, 0));
+}
+
+/* What the parent has sent by SCM_RIGHTS; returns how many. */
+static int receive(int channel, int *ret_fds, int max)
+{
+	char byte, control[CMSG_SPACE(sizeof(int) * CGROUP_CONTROLLER_COUNT)] __attribute__((aligned(8)));
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	long got = CALL(SYS_recvmsg, channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	if (got < 0)
+		return (int)got;
+	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len > CMSG_LEN(sizeof(int) * (size_t)max))
+		return -EBADMSG;
+	memcpy(ret_fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	return (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+}
+
+/* The files belong to the host's root, who we are no more; the kernel asks who opened them. */
+int step_join_sent(struct child *child, const struct step *step)
+{
+	int fds[CGROUP_CONTROLLER_COUNT], n = receive(child->plan->channel[1], fds, CGROUP_CONTROLLER_COUNT);
+
+	for (int i = 0; i < n; i++) {
+		long rc = CALL(SYS_write, fds[i], "0", 1);
+
+		CALL(SYS_close, fds[i]);
+		if (rc < 0)
+			return (int)rc;
+	}
+	return n < 0 ? n : 0;
+}

@@ -1,0 +1,78 @@
+/* What the parent does for one start, before the clone and beside the child. Undone by container_stop(), or at once when the start is over. */
+#include "plan.h"
+
+#include <bench/cleanup.h>
+
+#include <errno.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int parent_open_sources(struct container_plan *plan, struct container *made, struct error *err)
+{
+	for (size_t i = 0; i < plan->n_sources; i++) {
+		const struct plan_source *source = &plan->sources[i];
+
+		if (!source->by_parent)
+			continue;
+		int fd = source_open(source, plan->userns_fd);
+		if (fd < 0)
+			return error_set(err, -fd, "open %s for the container: %s", source->path, strerror(-fd));
+		plan->child.source_fds[i] = fd;
+	}
+	return 0;
+}
+
+void parent_close_sources(struct container_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (plan->sources[i].by_parent && plan->child.source_fds[i] >= 0) {
+			close(plan->child.source_fds[i]);
+			plan->child.source_fds[i] = -1;
+		}
+}
+
+void parent_forget(struct container_plan *plan)
+{
+	char byte;
+
+	while (plan->channel[1] >= 0 && recv(plan->channel[1], &byte, 1, MSG_DONTWAIT) >= 0)
+		; /* descriptors that nobody asks for are closed by the kernel */
+}
+
+int parent_map_ids(struct container_plan *plan, struct container *made, struct error *err)
+{
+	return ids_write(made->pid, &plan->ids, err);
+}
+
+int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err)
+{
+	return cgroup_create(&plan->tree, made->id, &plan->limits, &made->cgroup, err);
+}
+
+static int send_fds(int channel, const int *fds, size_t n, struct error *err)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int) * CGROUP_CONTROLLER_COUNT)] __attribute__((aligned(8))) = {0};
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int) * n)};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int) * n);
+	memcpy(CMSG_DATA(header), fds, sizeof(int) * n);
+	return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : error_errno(err, "hand descriptors to the child");
+}
+
+int parent_send_cgroup(struct container_plan *plan, struct container *made, struct error *err)
+{
+	int fds[CGROUP_CONTROLLER_COUNT], n = 0, rc = parent_make_cgroup(plan, made, err);
+
+	if (rc == 0)
+		rc = n = plan->tree.ops->open_join(&made->cgroup, fds, err);
+	if (rc > 0)
+		rc = send_fds(plan->channel[0], fds, (size_t)n, err);
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	return rc < 0 ? rc : 0;
+}
