@@ -146,6 +146,7 @@ int container_plan_open(struct container_plan *plan, struct error *err);
 const struct container_facts *container_plan_facts(const struct container_plan *plan);
 size_t container_plan_steps(const struct container_plan *plan);
 const char *container_plan_step_name(const struct container_plan *plan, size_t step);
+const char *container_plan_step_argument(const struct container_plan *plan, size_t step); /* what it works on; may be empty */
 
 /* The steps of the parent: those before the clone first, then those beside the child. */
 size_t container_plan_parent_steps(const struct container_plan *plan);

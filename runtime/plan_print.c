@@ -61,6 +61,11 @@ const char *container_plan_step_name(const struct container_plan *plan, size_t s
 	return step < plan->n_steps ? plan->steps[step].name : "?";
 }
 
+const char *container_plan_step_argument(const struct container_plan *plan, size_t step)
+{
+	return step < plan->n_steps ? plan->steps[step].arg : "";
+}
+
 size_t container_plan_parent_steps(const struct container_plan *plan)
 {
 	return plan->n_parent_steps;

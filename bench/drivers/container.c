@@ -1,4 +1,6 @@
 /* container: the agent in the built-in runtime (runtime/container.h), everything made in line at every start: cgroup, namespaces, root, filter. */
+#include "container_steps.h"
+
 #include <base/files.h>
 #include <base/journal.h>
 #include <base/process.h>
@@ -42,7 +44,8 @@ static int read_options(const struct driver_config *config, char name[64], struc
 
 	*ret = container_options_default();
 	for (size_t i = 0; i < spec->n_options; i++)
-		if (container_options_set(ret, spec->options[i].key, spec->options[i].value, err) == -EINVAL) /* -ENOENT: the label */
+		if (strcmp(spec->options[i].key, "label") != 0 &&
+		    container_options_set(ret, spec->options[i].key, spec->options[i].value, err) < 0)
 			return error_prefix(err, "driver 'container'");
 	ret->cpuset = config->cpuset;
 	ret->journal = config->journal;
@@ -125,6 +128,8 @@ static int container_open(const struct driver_config *config, void **ret_state, 
 		return rc;
 	}
 	tell(container_plan_facts(state->plan), ret_info);
+	if (config->record_steps)
+		container_steps_declare(state->plan, ret_info);
 	*ret_state = state;
 	return 0;
 }
@@ -166,6 +171,7 @@ static int start(void *arg, struct instance *instance, struct timeline *timeline
 		return rc;
 	timeline_mark_at(timeline, MARK_LAUNCHED, container->trace.cloned_ns);
 	timeline_mark_at(timeline, MARK_SANDBOX, container_sandbox_ns(state->plan, &container->trace));
+	container_steps_report(state->plan, &container->trace, instance->steps);
 	return report(state, container, instance, err);
 }
 

@@ -1,5 +1,7 @@
 /* mock: plays declared durations on a virtual clock, so that plan, statistics, JSON and charts can be tested to the bit.
  * "mock:ready=5ms,jitter=10,fail=7" reports marks at those times after the request; every 7th start fails. */
+#include "mock_steps.h"
+
 #include <bench/cleanup.h>
 #include <bench/driver.h>
 
@@ -19,6 +21,7 @@ static const struct driver_option options[] = {
 	{"main", "TIME", "T5 after the request (absent by default)"},
 	{"ready", "TIME", "T6 after the request (default 1ms)"},
 	{"gone", "TIME", "T7 after the stop (default 100us)"},
+	{"steps", "LIST", "steps of a start, e.g. 'clone@parent:0us-100us;mount@child:100us-250us' after the request (default: none)"},
 	{"jitter", "PERCENT", "every duration is stretched by up to so much, by a fixed sequence (default 0)"},
 	{"fail", "K", "every K-th start fails (default: none)"},
 	{"hang", "K", "every K-th start is never ready (default: none)"},
@@ -30,6 +33,7 @@ struct mock {
 	int64_t at_ns[MARK_COUNT]; /* after the request; -1: absent */
 	int64_t jitter_percent, fail_every, hang_every, die_at;
 	int64_t starts;
+	struct step_times steps; /* after the request */
 };
 
 static void mock_probe(const struct driver_config *config, struct probe *ret)
@@ -77,6 +81,8 @@ static int mock_open(const struct driver_config *config, void **ret_state, struc
 		rc = parse_integer("hang", driver_option(config->spec, "hang", "0"), 0, INT64_MAX, &mock->hang_every, err);
 	if (rc == 0)
 		rc = parse_integer("die", driver_option(config->spec, "die", "0"), 0, INT64_MAX, &mock->die_at, err);
+	if (rc == 0 && config->record_steps && driver_option(config->spec, "steps", NULL))
+		rc = mock_steps_parse(driver_option(config->spec, "steps", NULL), ret_info, &mock->steps, err);
 	if (rc < 0)
 		return rc;
 	driver_info_set(ret_info, "meaning", "declared durations, nothing measured");
@@ -94,6 +100,14 @@ static double stretch(const struct mock *mock)
 	return 1 + value * (double)mock->jitter_percent / 100;
 }
 
+static void play_steps(const struct mock *mock, struct step_times *ret)
+{
+	for (size_t i = 0; i < STEPS_MAX; i++)
+		if (step_times_has(&mock->steps, i))
+			step_times_set(ret, i, (int64_t)((double)mock->steps.at[i].begin_ns * stretch(mock)),
+				       (int64_t)((double)mock->steps.at[i].end_ns * stretch(mock)));
+}
+
 static int mock_start(void *state, struct instance *instance, struct timeline *timeline, struct error *err)
 {
 	struct mock *mock = state;
@@ -108,6 +122,8 @@ static int mock_start(void *state, struct instance *instance, struct timeline *t
 	for (int mark = MARK_LAUNCHED; mark <= MARK_READY; mark++)
 		if (mock->at_ns[mark] >= 0)
 			timeline_mark_at(timeline, mark, (int64_t)((double)mock->at_ns[mark] * stretch(mock)));
+	if (instance->steps)
+		play_steps(mock, instance->steps);
 	timeline_mark_at(timeline, MARK_STOP, timeline->at_ns[MARK_READY]);
 	timeline_mark_at(timeline, MARK_GONE, timeline->at_ns[MARK_STOP] + mock->at_ns[MARK_GONE]);
 	return 0;

@@ -55,6 +55,28 @@ const char *driver_info_get(const struct driver_info *info, const char *key)
 	return NULL;
 }
 
+size_t driver_info_step(struct driver_info *info, enum step_lane lane, const char *format, ...)
+{
+	struct step_list *steps = &info->steps;
+	va_list ap;
+
+	if (steps->n == STEPS_MAX)
+		return STEPS_MAX;
+	va_start(ap, format);
+	vsnprintf(steps->at[steps->n].name, sizeof(steps->at[0].name), format, ap);
+	va_end(ap);
+	steps->at[steps->n].lane = lane;
+	/* Names are unique: of those that are alike (cut, perhaps), the later ones bear their number. */
+	for (size_t i = 0; i < steps->n; i++) {
+		char *name = steps->at[steps->n].name;
+		size_t length = strnlen(name, STEP_NAME_MAX - 5);
+
+		if (strcmp(steps->at[i].name, name) == 0)
+			snprintf(name + length, STEP_NAME_MAX - length, " #%zu", steps->n + 1);
+	}
+	return steps->n++;
+}
+
 static bool knows_option(const struct driver *driver, const char *key)
 {
 	if (strcmp(key, "label") == 0)
@@ -198,4 +220,41 @@ int driver_parse_list(const char *text, struct driver_spec *ret, size_t count, s
 				return error_hint(err, "give one of them a label, e.g. %s:label=%s-2", ret[i].name, ret[i].name);
 			}
 	return (int)count;
+}
+
+static void remove_option(struct driver_spec *spec, const char *key)
+{
+	for (size_t i = 0; i < spec->n_options; i++)
+		if (strcmp(spec->options[i].key, key) == 0) {
+			spec->options[i] = spec->options[--spec->n_options];
+			return;
+		}
+}
+
+int driver_spec_apply(struct driver_spec *spec, const char *options, struct error *err)
+{
+	char copy[DRIVER_SPEC_MAX], *rest = copy, *word;
+	struct driver_spec changed = *spec;
+	bool differs = false;
+
+	if (snprintf(copy, sizeof(copy), "%s", options) >= (int)sizeof(copy))
+		return error_set(err, E2BIG, "options are longer than %zu bytes", sizeof(copy) - 1);
+	while ((word = next_word(&rest))) {
+		char *equals = strchr(word, '=');
+
+		if (equals) {
+			*equals = '\0';
+			const char *before = driver_option(spec, word, NULL);
+			differs |= !before || strcmp(before, equals + 1) != 0;
+			remove_option(&changed, word);
+			*equals = '=';
+		}
+		int rc = parse_option(&changed, word, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (!differs)
+		return error_set(err, EALREADY, "driver '%s' has %s already", spec->name, options);
+	*spec = changed;
+	return 0;
 }

@@ -58,7 +58,8 @@ static void record_failure(const struct driver *driver, void *state, const struc
 	snprintf(sample->reason, sizeof(sample->reason), "%s", err->message);
 }
 
-int ladder_climb(const struct driver *driver, void *state, const char *id, int64_t timeout_ns, struct sample *ret, struct error *err)
+int ladder_climb(const struct driver *driver, void *state, const char *id, int64_t timeout_ns, struct sample *ret, struct step_times *steps,
+		 struct error *err)
 {
 	struct sample sample = {.status = SAMPLE_OK, .footprint = FOOTPRINT_NONE};
 	struct timeline *timeline = &sample.timeline;
@@ -67,6 +68,7 @@ int ladder_climb(const struct driver *driver, void *state, const char *id, int64
 	bool has_agent = !(driver->caps & DRIVER_NO_AGENT), is_virtual = driver->caps & DRIVER_VIRTUAL_CLOCK;
 
 	snprintf(instance.id, sizeof(instance.id), "%s", id);
+	instance.steps = steps;
 	timeline_mark_at(timeline, MARK_REQUEST, is_virtual ? 0 : clock_now_ns());
 	instance.deadline_ns = timeline->at_ns[MARK_REQUEST] + timeout_ns;
 	int rc = driver->start(state, &instance, timeline, err);

@@ -16,6 +16,7 @@ struct spawn_request {
 	char cpuset_measure[64], cpuset_instance[64];
 	int64_t memory_bytes;
 	int vcpus;
+	bool record_steps;
 };
 
 /* ---- supervisor -> bench: a worker is gone and what it left is undone ---- */
@@ -43,7 +44,8 @@ struct worker_reply {
 	struct error error;      /* code 0: fine */
 	char note[256];          /* REPLY_NOTE */
 	struct driver_info info; /* REPLY_OPENED */
-	struct sample sample;    /* REPLY_SAMPLE: driver, block, position and warmup are the caller's to fill */
+	struct sample sample;    /* REPLY_SAMPLE: driver, block, position, warmup and steps are the caller's to fill */
+	struct step_times steps; /* REPLY_SAMPLE; empty unless asked for */
 };
 
 /* Sends one message; `fd_to_pass` >= 0 goes with it. -errno. */

@@ -160,8 +160,11 @@ int run_open_slot(struct run *run, size_t index, struct driver_info *ret_info, s
 	if (run->next_worker == RUN_WORKERS_MAX)
 		return error_set(err, EAGAIN, "%d of its workers have died", RUN_WORKERS_MAX);
 	slot->worker = run->next_worker++; /* never twice: folder, journal and exit notice of a dead one are its own */
-	*spawn =
-		(struct spawn_request){.index = slot->worker, .spec = slot->spec, .memory_bytes = plan->memory_bytes, .vcpus = plan->vcpus};
+	*spawn = (struct spawn_request){.index = slot->worker,
+					.spec = slot->spec,
+					.memory_bytes = plan->memory_bytes,
+					.vcpus = plan->vcpus,
+					.record_steps = run->setup.record_steps};
 	snprintf(spawn->agent_path, sizeof(spawn->agent_path), "%s", run->setup.agent_path);
 	snprintf(spawn->cpuset_measure, sizeof(spawn->cpuset_measure), "%s", plan->cpuset_measure);
 	snprintf(spawn->cpuset_instance, sizeof(spawn->cpuset_instance), "%s", plan->cpuset_instance);
@@ -196,13 +199,13 @@ static void close_slot(struct run *run, size_t index)
 		await_exit(run, index, &notice, NULL);
 }
 
-int run_open_driver(struct run *run, const struct driver_spec *spec, struct driver_info *ret_info, struct error *err)
+int run_open_driver(struct run *run, const struct driver_spec *spec, bool may_drop, struct driver_info *ret_info, struct error *err)
 {
 	size_t index = run->n_slots;
 
 	if (index == RESULT_DRIVERS_MAX)
 		return error_set(err, E2BIG, "more than %d drivers", RESULT_DRIVERS_MAX);
-	run->slots[index] = (struct slot){.spec = *spec, .fd = -1};
+	run->slots[index] = (struct slot){.spec = *spec, .may_drop = may_drop, .fd = -1};
 	int rc = run_open_slot(run, index, ret_info, err);
 	if (rc < 0) {
 		if (rc != -EINTR)
@@ -211,6 +214,11 @@ int run_open_driver(struct run *run, const struct driver_spec *spec, struct driv
 	}
 	run->n_slots++;
 	return (int)index;
+}
+
+void run_close_driver(struct run *run)
+{
+	close_slot(run, --run->n_slots);
 }
 
 int run_end(struct run *run, struct error *err)

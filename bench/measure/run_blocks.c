@@ -50,6 +50,7 @@ static int one_sample(struct run *run, size_t index, struct worker_reply *reply,
 	if (rc != -ECHILD)
 		return rc;
 	memset(&reply->sample, 0, sizeof(reply->sample));
+	reply->steps.present = 0;
 	reply->sample.status = SAMPLE_FAILED;
 	reply->sample.footprint = FOOTPRINT_NONE;
 	snprintf(reply->sample.reason, sizeof(reply->sample.reason), "%s", err->message);
@@ -82,7 +83,7 @@ static int judge(struct run *run, size_t index, const struct sample *sample, str
 
 	if (!why)
 		return 0;
-	if (run->setup.may_drop && !slot->has_started) {
+	if (slot->may_drop && !slot->has_started) {
 		slot->dropped = true;
 		run->setup.observer->dropped(run->setup.observer->arg, index, sample->reason);
 		return 0;
@@ -111,7 +112,7 @@ static int start_one(struct run *run, size_t index, uint32_t position, bool warm
 	sample.position = position;
 	sample.warmup = warmup;
 	run->done++;
-	rc = observer->sample(observer->arg, &sample, err);
+	rc = observer->sample(observer->arg, &sample, &reply->steps, err);
 	if (rc == 0)
 		rc = judge(run, index, &sample, &sample_error);
 	if (rc < 0 && sample_error.code && err)

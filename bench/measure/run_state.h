@@ -18,6 +18,7 @@ struct slot {
 	uint32_t failed_in_a_row;   /* starts that failed */
 	uint32_t censored_at_first; /* starts that were too late, before any was in time */
 	bool has_started;           /* one start was ok */
+	bool may_drop;              /* when it cannot start */
 	bool dropped;               /* takes no part any more */
 };
 

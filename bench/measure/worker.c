@@ -57,6 +57,7 @@ static int open_driver(struct worker *worker, struct driver_info *ret_info, stru
 		.journal = worker->journal,
 		.memory_bytes = setup->memory_bytes,
 		.vcpus = setup->vcpus,
+		.record_steps = setup->record_steps,
 		.note = send_note,
 		.note_arg = worker,
 	};
@@ -77,7 +78,8 @@ static void climb(struct worker *worker, const struct worker_request *request, s
 		error_set(&reply->error, ENOTCONN, "the driver is not open");
 		return;
 	}
-	int rc = ladder_climb(worker->driver, worker->state, id, request->timeout_ns, &reply->sample, &reply->error);
+	int rc = ladder_climb(worker->driver, worker->state, id, request->timeout_ns, &reply->sample,
+			      worker->setup->record_steps ? &reply->steps : NULL, &reply->error);
 	if (rc < 0) {
 		error_prefix(&reply->error, "stop");
 		reply->sample.status = SAMPLE_FAILED;

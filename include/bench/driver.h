@@ -8,6 +8,7 @@
 #include <bench/error.h>
 #include <bench/footprint.h>
 #include <bench/instance.h>
+#include <bench/steps.h>
 #include <bench/timeline.h>
 
 #include <stdbool.h>
@@ -49,6 +50,7 @@ struct driver_config {
 	char cpuset[64];                           /* CPUs of the instance in list format ("1", "2-3"), or empty: not bound */
 	int64_t memory_bytes;                      /* limit of the instance */
 	int vcpus;                                 /* CPUs the instance may use */
+	bool record_steps;                         /* declare the steps of a start in open(), time them in start() */
 	void (*note)(void *arg, const char *text); /* progress of long work in open(), e.g. "unpacking a kernel"; may be NULL */
 	void *note_arg;
 };
@@ -74,6 +76,7 @@ struct driver_info {
 	size_t n_pairs;
 	char notes[DRIVER_NOTES_MAX][256];
 	size_t n_notes;
+	struct step_list steps; /* of a start; empty: not asked for, or this driver has none to tell */
 };
 
 enum driver_caps {
@@ -117,3 +120,6 @@ const char *driver_option(const struct driver_spec *spec, const char *key, const
 void driver_info_set(struct driver_info *info, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void driver_info_note(struct driver_info *info, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *driver_info_get(const struct driver_info *info, const char *key);
+
+/* Declares the next step. Returns its index, which instance.steps uses, or STEPS_MAX when the list is full: step_times_set() ignores that one. */
+size_t driver_info_step(struct driver_info *info, enum step_lane lane, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -1,6 +1,8 @@
 /* One running copy of an image under one driver. Filled by the driver's start(), read by the measurement, released by stop(). */
 #pragma once
 
+#include <bench/steps.h>
+
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,8 +16,9 @@ struct instance {
 	int read_fd, write_fd;         /* control stream to the agent; may be the same descriptor; -1 while there is none */
 	pid_t pids[INSTANCE_PIDS_MAX]; /* host pids that belong to it, the main one first */
 	size_t n_pids;
-	char cgroup[PATH_MAX]; /* absolute directory of its memory (v1) or unified (v2) cgroup, or empty */
-	void *priv;            /* the driver's own */
+	char cgroup[PATH_MAX];    /* absolute directory of its memory (v1) or unified (v2) cgroup, or empty */
+	struct step_times *steps; /* the caller's: start() fills in the steps that the driver declared; NULL: nobody asks */
+	void *priv;               /* the driver's own */
 };
 
 #define INSTANCE_NONE ((struct instance){.read_fd = -1, .write_fd = -1})

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RESULT_SCHEMA_VERSION = 1, RESULT_DRIVERS_MAX = 32, RESULT_LEFT_OUT_MAX = 8 };
+enum { RESULT_SCHEMA_VERSION = 1, RESULT_DRIVERS_MAX = 32, RESULT_LEFT_OUT_MAX = 32 };
 
 /* One start of one instance. */
 enum sample_status {
@@ -33,6 +33,7 @@ struct sample {
 	struct timeline timeline;
 	struct footprint footprint;
 	char reason[256]; /* empty when ok */
+	uint32_t steps;   /* 1 + index into result.steps; 0: none were recorded */
 };
 
 /* What else happened on the host while a block ran: differences between its two ends. -1 where the host does not tell. */
@@ -56,10 +57,30 @@ struct block {
 	char taint_reason[128];
 };
 
+/* What a driver stands for in an experiment that compares variants of one driver. */
+enum variant_role {
+	VARIANT_NONE,
+	VARIANT_WHOLE,   /* with all its features: what the others are compared with */
+	VARIANT_AGAIN,   /* the same once more: what is found between the two is noise */
+	VARIANT_WITHOUT, /* lacks one feature: that costs whole - without */
+	VARIANT_WITH,    /* has one feature more, or another in its place: that costs with - whole */
+	VARIANT_FLOOR,   /* lacks (nearly) all: how far one can get */
+	VARIANT_ROLE_COUNT
+};
+
+static const char *const variant_role_names[] = {"none", "whole", "again", "without", "with", "floor"};
+_Static_assert(sizeof(variant_role_names) / sizeof(variant_role_names[0]) == VARIANT_ROLE_COUNT, "one name a role");
+
+struct variant {
+	enum variant_role role;
+	char feature[64]; /* in words, "network namespace"; empty for the whole */
+};
+
 struct result_driver {
 	struct driver_spec spec;
 	unsigned caps; /* enum driver_caps */
 	struct driver_info info;
+	struct variant variant;
 };
 
 /* A driver that was planned and could not run here: a result says so, it does not keep silent. */
@@ -112,6 +133,14 @@ struct result {
 	size_t n_blocks;
 	struct sample *samples; /* heap */
 	size_t n_samples;
+	struct step_times *steps; /* heap; samples refer to them */
+	size_t n_steps;
 	struct left_out left_out[RESULT_LEFT_OUT_MAX];
 	size_t n_left_out;
 };
+
+/* Steps of a sample, or NULL. */
+static inline const struct step_times *result_steps(const struct result *result, const struct sample *sample)
+{
+	return sample->steps > 0 && sample->steps <= result->n_steps ? &result->steps[sample->steps - 1] : NULL;
+}

@@ -38,7 +38,8 @@ static void world_make(struct bench_world *world, const struct driver *driver)
 					       .run_dir = world->scratch.path,
 					       .cache_dir = world->cache,
 					       .memory_bytes = 256 << 20,
-					       .vcpus = 1};
+					       .vcpus = 1,
+					       .record_steps = true};
 }
 
 /* Skips, or fails when BENCH_MUST_RUN names the driver. */
@@ -70,18 +71,43 @@ struct finding {
 		}                                                                                                                          \
 	} while (0)
 
-static void climb_twice(const struct driver *driver, void *state, struct finding *ret)
+/* Steps are those that were declared, lie inside the start, and those of one lane one after the other. */
+static void check_steps(const struct step_list *list, const struct step_times *times, const struct timeline *timeline, struct finding *ret)
+{
+	int64_t last_ns[STEP_LANE_COUNT] = {0};
+
+	check(list->n == STEPS_MAX || !(times->present >> list->n), "steps that were not declared");
+	check(list->n == 0 || times->present, "none of the declared steps was timed");
+	for (size_t i = 0; i < list->n; i++) {
+		if (!step_times_has(times, i))
+			continue;
+		enum step_lane lane = list->at[i].lane;
+
+		check(times->at[i].begin_ns >= timeline->at_ns[MARK_REQUEST] && times->at[i].end_ns <= timeline->at_ns[MARK_READY],
+		      "step %s lies outside the start", list->at[i].name);
+		check(times->at[i].begin_ns >= last_ns[lane], "step %s overlaps the one before it", list->at[i].name);
+		last_ns[lane] = times->at[i].end_ns;
+	}
+}
+
+static void climb_twice(const struct driver *driver, void *state, const struct driver_info *info, struct finding *ret)
 {
 	for (int i = 0; i < 2; i++) {
 		struct sample sample;
+		struct step_times steps = {0};
 		struct error err = {0};
 		char id[48];
 
 		snprintf(id, sizeof(id), "bench-contract-%d-%d", (int)getpid(), i);
-		check(ladder_climb(driver, state, id, INT64_C(60000000000), &sample, &err) == 0, "stop: %s", err.message);
+		check(ladder_climb(driver, state, id, INT64_C(60000000000), &sample, i ? &steps : NULL, &err) == 0, "stop: %s",
+		      err.message);
 		check(sample.status == SAMPLE_OK, "start: %s", sample.reason);
 		check(timeline_has(&sample.timeline, MARK_READY) && timeline_has(&sample.timeline, MARK_GONE), "a mark is missing");
 		check(!sample.phases_disagree, "phases do not add up");
+		if (i)
+			check_steps(&info->steps, &steps, &sample.timeline, ret);
+		if (ret->text[0])
+			return;
 	}
 }
 
@@ -95,7 +121,8 @@ static void keep_contract(const struct driver *driver, const struct bench_world 
 	/* Of an instance that was never started, and of one that is stopped already. */
 	struct instance instance = INSTANCE_NONE;
 	check(driver->stop(state, &instance, &err) == 0, "stop of nothing: %s", err.message);
-	climb_twice(driver, state, ret);
+	climb_twice(driver, state, &info, ret);
+	check(strcmp(driver->name, "container") != 0 || info.steps.n > 0, "no step was declared");
 	if (ret->text[0])
 		return;
 	struct timeline timeline = {0};
