@@ -88,6 +88,14 @@ void json_make_fields(struct json_make *make, const struct json_field *fields, c
 	}
 }
 
+json_t *json_from_fields(const struct json_field *fields, const void *from)
+{
+	struct json_make make = json_make_begin();
+
+	json_make_fields(&make, fields, from);
+	return json_make_end(&make);
+}
+
 /* ---- reading ---- */
 
 static int read_text(const struct json_node *node, void *ret, size_t size, struct error *err)

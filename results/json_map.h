@@ -43,6 +43,8 @@ void json_make_set(struct json_make *make, const char *key, json_t *value);
 void json_make_fields(struct json_make *make, const struct json_field *fields, const void *from);
 /* The object, the caller's; NULL when there was no memory. */
 json_t *json_make_end(struct json_make *make);
+/* An object of one table. */
+json_t *json_from_fields(const struct json_field *fields, const void *from);
 
 /* Fills a struct from an object. Members that the table does not name are left alone: a newer program may have added them. */
 int json_read_fields(const struct json_node *object, const struct json_field *fields, void *ret, struct error *err);

@@ -116,7 +116,7 @@ static void write_document(struct writer *writer, const struct result *result, c
 	write_close(writer, 1, ']');
 	write_open(writer, 1, "samples", '[');
 	for (size_t i = 0; i < result->n_samples; i++)
-		write_value(writer, 2, NULL, result_json_sample(&result->samples[i]));
+		write_value(writer, 2, NULL, result_json_sample(&result->samples[i], result_steps(result, &result->samples[i])));
 	write_close(writer, 1, ']');
 	write_object(writer, "summary", summary_json(result, summary));
 	fputs("\n}\n", writer->out);
@@ -228,6 +228,7 @@ void result_free(struct result *result)
 	free(result->drivers);
 	free(result->blocks);
 	free(result->samples);
+	free(result->steps);
 	*result = (struct result){0};
 }
 
@@ -258,5 +259,20 @@ int result_add_sample(struct result *result, const struct sample *sample, struct
 		return error_set(err, ENOMEM, "sample %zu: out of memory", result->n_samples);
 	result->samples = samples;
 	samples[result->n_samples++] = *sample;
+	return 0;
+}
+
+int result_add_steps(struct result *result, const struct step_times *steps, uint32_t *ret_number, struct error *err)
+{
+	struct step_times *list;
+
+	if (result->n_steps == UINT32_MAX)
+		return error_set(err, E2BIG, "steps of sample %zu: more than can be numbered", result->n_samples);
+	list = make_room(result->steps, result->n_steps, sizeof(*list));
+	if (!list)
+		return error_set(err, ENOMEM, "steps of sample %zu: out of memory", result->n_samples);
+	result->steps = list;
+	list[result->n_steps++] = *steps;
+	*ret_number = (uint32_t)result->n_steps;
 	return 0;
 }

@@ -22,3 +22,5 @@ void result_free(struct result *result);
 /* Append to the growing arrays; -ENOMEM. An array must have grown by these alone: its room is known from its length. */
 int result_add_block(struct result *result, const struct block *block, struct error *err);
 int result_add_sample(struct result *result, const struct sample *sample, struct error *err);
+/* Keeps the steps of a sample; *ret_number is what its `steps` must be. */
+int result_add_steps(struct result *result, const struct step_times *steps, uint32_t *ret_number, struct error *err);

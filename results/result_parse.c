@@ -144,8 +144,11 @@ static int read_block(const struct json_node *node, struct parser *parser, struc
 static int read_sample(const struct json_node *node, struct parser *parser, struct error *err)
 {
 	struct sample sample;
-	int r = result_json_read_sample(node, &sample, err);
+	struct step_times steps;
+	int r = result_json_read_sample(node, &sample, &steps, err);
 
+	if (r == 0 && steps.present)
+		r = result_add_steps(&parser->result, &steps, &sample.steps, err);
 	return r < 0 ? r : result_add_sample(&parser->result, &sample, err);
 }
 
@@ -342,6 +345,18 @@ static int finish_journal(struct result *result, struct error *err)
 
 /* ---- the whole ---- */
 
+/* A sample has no more steps than its driver. */
+static int check_steps(const struct result *result, const struct sample *sample, const struct json_node *node, struct error *err)
+{
+	const struct step_times *times = result_steps(result, sample);
+	size_t declared = result->drivers[sample->driver].info.steps.n;
+	struct json_node steps = {.source = node->source, .parent = node, .key = "steps"};
+
+	if (times && declared < STEPS_MAX && times->present >> declared)
+		return json_node_fail(&steps, err, "more than the %zu of its driver", declared);
+	return 0;
+}
+
 static int check_indexes(const struct parser *parser, struct error *err)
 {
 	const struct result *result = &parser->result;
@@ -358,6 +373,10 @@ static int check_indexes(const struct parser *parser, struct error *err)
 		if (result->samples[i].block >= result->n_blocks)
 			return json_node_fail(&block, err, "%u, but the number of blocks is %zu", result->samples[i].block,
 					      result->n_blocks);
+		int r = check_steps(result, &result->samples[i], &sample, err);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -100,9 +100,9 @@ static json_t *wrap(const char *key, json_t *value)
 	return json_make_end(&make);
 }
 
-int sample_journal_sample(struct sample_journal *journal, const struct sample *sample, struct error *err)
+int sample_journal_sample(struct sample_journal *journal, const struct sample *sample, const struct step_times *steps, struct error *err)
 {
-	return write_line(journal, wrap("sample", result_json_sample(sample)), err);
+	return write_line(journal, wrap("sample", result_json_sample(sample, steps)), err);
 }
 
 int sample_journal_block(struct sample_journal *journal, const struct block *block, struct error *err)

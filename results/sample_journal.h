@@ -12,8 +12,8 @@ struct sample_journal;
 /* Creates `path` (it must not exist) and writes the header from what is known of the result so far (plan, environment, drivers). */
 int sample_journal_open(const char *path, const struct result *header, struct sample_journal **ret, struct error *err);
 
-/* A sample as soon as it is known, before its block. On failure (disk full) the lines before it stay whole, and a later call may succeed. */
-int sample_journal_sample(struct sample_journal *journal, const struct sample *sample, struct error *err);
+/* A sample as soon as it is known, with its steps (or NULL), before its block. On failure (disk full) the lines before it stay whole, and a later call may succeed. */
+int sample_journal_sample(struct sample_journal *journal, const struct sample *sample, const struct step_times *steps, struct error *err);
 
 /* A block at its end, with its disturbance record; in the order in which samples count them. */
 int sample_journal_block(struct sample_journal *journal, const struct block *block, struct error *err);

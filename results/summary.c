@@ -1,8 +1,8 @@
-/* Figures from raw samples.
- *
- * Samples that count are put in the order driver, block, position: whatever order they stand in, the figures are the same. Then each driver's run of
- * them is gathered into plain arrays, once for each interval of the ladder, and results/stats does the rest. */
+/* Figures from raw samples: each driver's run of samples that count is gathered into plain arrays, once for each interval of the ladder
+ * (summary_samples.c), and results/stats does the rest. */
 #include "summary.h"
+
+#include "summary_samples.h"
 
 #include <bench/cleanup.h>
 #include <stats/bootstrap.h>
@@ -15,151 +15,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Arrays that all drivers share in turn; each but `scratch` and `scratch2` has one entry a sample. */
-struct work {
-	uint32_t *order; /* indexes of the samples that count, sorted */
-	double *values, *baseline;
-	uint32_t *blocks, *baseline_blocks;
-	size_t n_baseline;
-	double *sorted, *block_numbers;
-	double *scratch; /* 2 n */
-	bool *flags;
-};
-
-/* The samples of one driver that count. */
-struct run {
-	const struct result *result;
-	const uint32_t *order;
-	size_t n;
-	uint32_t observed; /* marks that the driver showed in any ready sample */
-};
-
-static bool counts(const struct result *result, const struct sample *sample)
-{
-	const struct block *block = &result->blocks[sample->block];
-
-	return !sample->warmup && !block->warmup && !block->replaced && sample->status != SAMPLE_FAILED;
-}
-
-static int compare_samples(const void *a, const void *b, void *arg)
-{
-	const struct result *result = arg;
-	const struct sample *x = &result->samples[*(const uint32_t *)a], *y = &result->samples[*(const uint32_t *)b];
-
-	if (x->driver != y->driver)
-		return x->driver < y->driver ? -1 : 1;
-	if (x->block != y->block)
-		return x->block < y->block ? -1 : 1;
-	if (x->position != y->position)
-		return x->position < y->position ? -1 : 1;
-	return (x->timeline.at_ns[MARK_REQUEST] > y->timeline.at_ns[MARK_REQUEST]) -
-	       (x->timeline.at_ns[MARK_REQUEST] < y->timeline.at_ns[MARK_REQUEST]);
-}
-
-/* Sorts the indexes of the samples that count into `order`; returns how many. */
-static size_t order_samples(const struct result *result, uint32_t *order)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < result->n_samples; i++)
-		if (counts(result, &result->samples[i]))
-			order[n++] = (uint32_t)i;
-	qsort_r(order, n, sizeof(*order), compare_samples, (void *)result);
-	return n;
-}
-
-static struct run find_run(const struct result *result, const uint32_t *order, size_t n, size_t driver)
-{
-	struct run run = {.result = result};
-	size_t first = 0;
-
-	while (first < n && result->samples[order[first]].driver < driver)
-		first++;
-	run.order = order + first;
-	for (; first + run.n < n && result->samples[order[first + run.n]].driver == driver; run.n++)
-		if (result->samples[order[first + run.n]].status == SAMPLE_OK)
-			run.observed |= result->samples[order[first + run.n]].timeline.present;
-	return run;
-}
-
-/* ---- intervals of the ladder ---- */
-
-/* The mark that interval `to` begins with; MARK_COUNT: it has no beginning in this sample. */
-static enum mark interval_begin(const struct timeline *tl, enum mark to)
-{
-	if (to == MARK_GONE)
-		return timeline_has(tl, MARK_STOP) ? MARK_STOP : MARK_COUNT;
-	for (int mark = (int)to - 1; mark >= MARK_REQUEST; mark--)
-		if (timeline_has(tl, (enum mark)mark))
-			return (enum mark)mark;
-	return MARK_COUNT;
-}
-
-/* Did the time limit strike in the interval that ends with `to`? It did if nothing is known from there on and everything before is. */
-static bool censored_in(const struct timeline *tl, uint32_t observed, enum mark to)
-{
-	if (!(observed & (1u << to)))
-		return false;
-	for (int mark = MARK_LAUNCHED; mark <= MARK_READY; mark++) {
-		bool missing = (observed & (1u << mark)) && !timeline_has(tl, (enum mark)mark);
-
-		if (missing != (mark >= (int)to && (observed & (1u << mark))))
-			return false;
-	}
-	return true;
-}
-
-/* Length of the interval that ends with `to`; false when this sample says nothing about it. */
-static bool phase_of(const struct sample *sample, uint32_t observed, enum mark to, double *ret)
-{
-	const struct timeline *tl = &sample->timeline;
-	enum mark from = interval_begin(tl, to);
-
-	if (timeline_has(tl, to) && from != MARK_COUNT) {
-		*ret = (double)timeline_span_ns(tl, from, to);
-		return to != MARK_GONE || sample->status == SAMPLE_OK;
-	}
-	*ret = INFINITY;
-	return sample->status == SAMPLE_CENSORED && to != MARK_GONE && censored_in(tl, observed, to);
-}
-
-/* T0 -> T6. */
-static bool total_of(const struct sample *sample, uint32_t observed, enum mark to, double *ret)
-{
-	(void)observed;
-	(void)to;
-	*ret = INFINITY;
-	if (sample->status == SAMPLE_CENSORED)
-		return true;
-	if (!timeline_has(&sample->timeline, MARK_REQUEST) || !timeline_has(&sample->timeline, MARK_READY))
-		return false;
-	*ret = (double)timeline_span_ns(&sample->timeline, MARK_REQUEST, MARK_READY);
-	return true;
-}
-
-typedef bool (*interval_fn)(const struct sample *sample, uint32_t observed, enum mark to, double *ret);
-
-/* Gathers an interval of every sample of a run, in order, with its block. Returns how many samples know it. */
-static size_t gather(const struct run *run, interval_fn interval, enum mark to, double *ret_values, uint32_t *ret_blocks)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < run->n; i++) {
-		const struct sample *sample = &run->result->samples[run->order[i]];
-
-		if (interval(sample, run->observed, to, &ret_values[n]))
-			ret_blocks[n++] = sample->block;
-	}
-	return n;
-}
-
 /* ---- figures ---- */
 
 static const struct estimate unknown_estimate = {NAN, NAN, NAN};
 static const struct distribution unknown_distribution = {0, 0, {NAN, NAN, NAN}, NAN, NAN, NAN, NAN, NAN};
 
 /* The distribution of work->values[0…n). */
-static int distribution_make(const struct result *result, struct work *work, size_t n, struct distribution *ret)
+int summary_distribution(const struct result *result, struct summary_work *work, size_t n, struct distribution *ret)
 {
 	struct distribution d = unknown_distribution;
 	struct interval interval;
@@ -185,7 +47,7 @@ static int distribution_make(const struct result *result, struct work *work, siz
 }
 
 /* Drift, autocorrelation, halves and outliers of work->values[0…n). */
-static void series_make(struct work *work, size_t n, struct driver_summary *ret)
+static void series_make(struct summary_work *work, size_t n, struct driver_summary *ret)
 {
 	size_t finite = 0;
 
@@ -200,14 +62,14 @@ static void series_make(struct work *work, size_t n, struct driver_summary *ret)
 	ret->outliers = outlier_label(work->values, n, work->scratch, work->flags);
 }
 
-static int total_make(const struct run *run, struct work *work, struct driver_summary *ret)
+static int total_make(const struct sample_run *run, struct summary_work *work, struct driver_summary *ret)
 {
-	size_t n = gather(run, total_of, MARK_READY, work->values, work->blocks);
-	struct ratio_side mine = {work->values, work->blocks, n}, base = {work->baseline, work->baseline_blocks, work->n_baseline};
+	size_t n = summary_gather(run, summary_total, 0, work->values, work->blocks);
+	struct pair_side mine = {work->values, work->blocks, n}, base = {work->baseline, work->baseline_blocks, work->n_baseline};
 	struct interval interval;
 	int r;
 
-	r = distribution_make(run->result, work, n, &ret->total);
+	r = summary_distribution(run->result, work, n, &ret->total);
 	if (r < 0)
 		return r;
 	series_make(work, n, ret);
@@ -219,7 +81,7 @@ static int total_make(const struct run *run, struct work *work, struct driver_su
 	return 0;
 }
 
-static int phases_make(const struct run *run, struct work *work, struct driver_summary *ret)
+static int phases_make(const struct sample_run *run, struct summary_work *work, struct driver_summary *ret)
 {
 	for (int mark = 0; mark < MARK_COUNT; mark++) {
 		size_t n;
@@ -228,8 +90,8 @@ static int phases_make(const struct run *run, struct work *work, struct driver_s
 		ret->phases[mark] = unknown_distribution;
 		if (mark == MARK_REQUEST || mark == MARK_STOP)
 			continue;
-		n = gather(run, phase_of, (enum mark)mark, work->values, work->blocks);
-		r = distribution_make(run->result, work, n, &ret->phases[mark]);
+		n = summary_gather(run, summary_phase, (size_t)mark, work->values, work->blocks);
+		r = summary_distribution(run->result, work, n, &ret->phases[mark]);
 		if (r < 0)
 			return r;
 	}
@@ -238,7 +100,7 @@ static int phases_make(const struct run *run, struct work *work, struct driver_s
 }
 
 /* Median of one field (by its offset) of the footprints that are known. */
-static double footprint_median(const struct run *run, struct work *work, size_t offset)
+static double footprint_median(const struct sample_run *run, struct summary_work *work, size_t offset)
 {
 	size_t n = 0;
 
@@ -270,11 +132,11 @@ static void count_all(const struct result *result, struct summary *summary)
 				continue;
 			driver->warmups += sample->warmup || block->warmup;
 			driver->failed += sample->status == SAMPLE_FAILED && !sample->warmup && !block->warmup && !block->replaced;
-			if (first == UINT32_MAX || compare_samples(&index, &first, (void *)result) < 0)
+			if (first == UINT32_MAX || summary_compare_samples(&index, &first, (void *)result) < 0)
 				first = index;
 		}
 		if (first == UINT32_MAX || result->samples[first].status != SAMPLE_OK ||
-		    !total_of(&result->samples[first], 0, MARK_READY, &driver->first_ns))
+		    !summary_total(NULL, &result->samples[first], 0, &driver->first_ns))
 			driver->first_ns = NAN;
 	}
 	for (size_t i = 0; i < result->n_blocks; i++) {
@@ -303,38 +165,6 @@ static int find_baseline(const struct result *result)
 
 /* ---- the whole ---- */
 
-static void work_done(struct work *work)
-{
-	free(work->order);
-	free(work->values);
-	free(work->baseline);
-	free(work->blocks);
-	free(work->baseline_blocks);
-	free(work->sorted);
-	free(work->block_numbers);
-	free(work->scratch);
-	free(work->flags);
-}
-
-static int work_init(struct work *work, size_t n)
-{
-	size_t room = n ? n : 1;
-
-	work->order = calloc(room, sizeof(*work->order));
-	work->values = calloc(room, sizeof(*work->values));
-	work->baseline = calloc(room, sizeof(*work->baseline));
-	work->blocks = calloc(room, sizeof(*work->blocks));
-	work->baseline_blocks = calloc(room, sizeof(*work->baseline_blocks));
-	work->sorted = calloc(room, sizeof(*work->sorted));
-	work->block_numbers = calloc(room, sizeof(*work->block_numbers));
-	work->scratch = calloc(room, 2 * sizeof(*work->scratch));
-	work->flags = calloc(room, sizeof(*work->flags));
-	if (!work->order || !work->values || !work->baseline || !work->blocks || !work->baseline_blocks || !work->sorted ||
-	    !work->block_numbers || !work->scratch || !work->flags)
-		return -ENOMEM;
-	return 0;
-}
-
 static int check_indexes(const struct result *result, struct error *err)
 {
 	if (result->n_samples > UINT32_MAX)
@@ -342,10 +172,13 @@ static int check_indexes(const struct result *result, struct error *err)
 	for (size_t i = 0; i < result->n_samples; i++)
 		if (result->samples[i].driver >= result->n_drivers || result->samples[i].block >= result->n_blocks)
 			return error_set(err, EINVAL, "summary: samples[%zu] belongs to no driver or block of the result", i);
+	for (size_t i = 0; i < result->n_samples; i++)
+		if (result->samples[i].steps > result->n_steps)
+			return error_set(err, EINVAL, "summary: samples[%zu] has steps that are not in the result", i);
 	return 0;
 }
 
-static int driver_make(const struct run *run, struct work *work, struct driver_summary *ret)
+static int driver_make(const struct sample_run *run, struct summary_work *work, struct driver_summary *ret)
 {
 	int r;
 
@@ -359,35 +192,33 @@ static int driver_make(const struct run *run, struct work *work, struct driver_s
 	return phases_make(run, work, ret);
 }
 
-static int drivers_make(const struct result *result, struct work *work, struct summary *summary)
+static int drivers_make(const struct result *result, struct summary_work *work, struct summary *summary)
 {
-	size_t n = order_samples(result, work->order);
-
 	if (summary->baseline >= 0) {
-		struct run base = find_run(result, work->order, n, (size_t)summary->baseline);
+		struct sample_run base = summary_run(result, work, (size_t)summary->baseline);
 
-		work->n_baseline = gather(&base, total_of, MARK_READY, work->baseline, work->baseline_blocks);
+		work->n_baseline = summary_gather(&base, summary_total, 0, work->baseline, work->baseline_blocks);
 	}
 	for (size_t d = 0; d < summary->n_drivers; d++) {
-		struct run run = find_run(result, work->order, n, d);
+		struct sample_run run = summary_run(result, work, d);
 		int r = driver_make(&run, work, &summary->drivers[d]);
 
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return summary_steps(result, work, summary);
 }
 
 int summary_make(const struct result *result, struct summary *ret, struct error *err)
 {
-	_cleanup_(work_done) struct work work = {0};
-	_cleanup_(summary_free) struct summary summary = {.baseline = find_baseline(result), .n_drivers = result->n_drivers};
+	_cleanup_(summary_work_done) struct summary_work work = {0};
+	_cleanup_(summary_free) struct summary summary = {.baseline = find_baseline(result), .n_drivers = result->n_drivers, .whole = -1};
 	int r = check_indexes(result, err);
 
 	if (r < 0)
 		return r;
 	summary.drivers = calloc(result->n_drivers ? result->n_drivers : 1, sizeof(*summary.drivers));
-	r = summary.drivers ? work_init(&work, result->n_samples) : -ENOMEM;
+	r = summary.drivers ? summary_work_init(&work, result) : -ENOMEM;
 	if (r == 0)
 		r = drivers_make(result, &work, &summary);
 	if (r < 0)
@@ -400,29 +231,29 @@ int summary_make(const struct result *result, struct summary *ret, struct error 
 
 void summary_free(struct summary *summary)
 {
+	for (size_t d = 0; summary->drivers && d < summary->n_drivers; d++)
+		free(summary->drivers[d].steps);
 	free(summary->drivers);
-	*summary = (struct summary){.baseline = -1};
+	free(summary->costs);
+	*summary = (struct summary){.baseline = -1, .whole = -1};
 }
 
 void summary_label_outliers(const struct result *result, bool *ret)
 {
-	_cleanup_(work_done) struct work work = {0};
-	size_t n;
-
+	_cleanup_(summary_work_done) struct summary_work work = {0};
 	memset(ret, 0, result->n_samples * sizeof(*ret));
-	if (check_indexes(result, NULL) < 0 || work_init(&work, result->n_samples) < 0)
+	if (check_indexes(result, NULL) < 0 || summary_work_init(&work, result) < 0)
 		return;
-	n = order_samples(result, work.order);
 	for (size_t d = 0; d < result->n_drivers; d++) {
-		struct run run = find_run(result, work.order, n, d);
-		size_t known = gather(&run, total_of, MARK_READY, work.values, work.blocks);
+		struct sample_run run = summary_run(result, &work, d);
+		size_t known = summary_gather(&run, summary_total, 0, work.values, work.blocks);
 
 		outlier_label(work.values, known, work.scratch, work.flags);
 		/* The same samples in the same order: the k-th that knows its total got the k-th flag. */
 		for (size_t i = 0, k = 0; i < run.n; i++) {
 			double total;
 
-			if (total_of(&result->samples[run.order[i]], run.observed, MARK_READY, &total))
+			if (summary_total(&run, &result->samples[run.order[i]], 0, &total))
 				ret[run.order[i]] = work.flags[k++];
 		}
 	}

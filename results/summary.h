@@ -24,6 +24,13 @@ struct distribution {
 	double min, max;        /* max is NAN as soon as one sample is censored */
 };
 
+/* One step of a driver's starts, of samples that were ready in time. */
+struct step_summary {
+	struct distribution duration;
+	double begin_ns, end_ns; /* medians after T0; NAN: never timed */
+	double share;            /* median duration of the median total; steps of lanes that overlap add up to more than all */
+};
+
 struct driver_summary {
 	struct distribution total; /* T0 -> T6 */
 	struct distribution stop;  /* Ts -> T7, of samples that were ready */
@@ -39,6 +46,28 @@ struct driver_summary {
 	size_t outliers;                /* |modified z-score| > 3.5 (Iglewicz and Hoaglin 1993); labelled, never dropped */
 	size_t failed, warmups;
 	double pss_bytes, uss_bytes, cgroup_bytes; /* medians of the footprint */
+	struct step_summary *steps;                /* heap, as the driver declared them; NULL without */
+	size_t n_steps;
+	/* What of T0 -> T6 is in no step: before the first, after the last, between them. n = 0 without steps. */
+	struct distribution before_steps, after_steps, between_steps;
+	double mark_ns[MARK_COUNT]; /* median of each mark after T0; NAN where it is not observed, 0 without steps */
+};
+
+/* Three-way: a difference is one only when its interval excludes zero and it exceeds the run's own noise. */
+enum cost_verdict { COST_UNDECIDED, COST_COSTS, COST_SAVES, COST_VERDICT_COUNT };
+
+static const char *const cost_verdict_names[] = {"no decision", "costs", "saves"};
+_Static_assert(sizeof(cost_verdict_names) / sizeof(cost_verdict_names[0]) == COST_VERDICT_COUNT, "one name a verdict");
+
+struct cost {
+	struct estimate ns; /* median of the differences block by block; interval: block bootstrap */
+	enum cost_verdict verdict;
+};
+
+/* What a feature costs: whole - variant where the variant lacks it, variant - whole where it adds it. That of VARIANT_AGAIN is noise. */
+struct feature_cost {
+	size_t driver;           /* the variant */
+	struct cost start, stop; /* T0 -> T6, Ts -> T7 */
 };
 
 struct summary {
@@ -46,6 +75,11 @@ struct summary {
 	size_t n_drivers;
 	int baseline; /* index of the driver that ratios refer to: the one labelled "process", else the first of that name, or -1 */
 	size_t tainted_blocks, replaced_blocks;
+	int whole;                  /* index of the driver with all features (VARIANT_WHOLE), or -1: no costs */
+	struct feature_cost *costs; /* heap, one a variant of it, in the order of drivers */
+	size_t n_costs;
+	double start_noise_ns,
+		stop_noise_ns; /* how far from zero whole and again may lie: the farther end of that interval; NAN: not known */
 };
 
 /* -EINVAL when a sample names a driver or block that is not there, -ENOMEM; *ret is untouched then. */

@@ -58,14 +58,47 @@ static json_t *phases_json(const struct driver_summary *driver)
 	return json_make_end(&make);
 }
 
-static json_t *driver_json(const char *label, const struct driver_summary *driver)
+/* Appends and takes over; NULL without memory. */
+static json_t *append(json_t *array, json_t *value)
+{
+	if (array && json_array_append_new(array, value) == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *steps_json(const struct step_list *list, const struct driver_summary *driver)
+{
+	json_t *steps = json_array();
+
+	for (size_t i = 0; steps && i < driver->n_steps; i++) {
+		struct json_make make = json_make_begin();
+
+		json_make_set(&make, "name", json_text_new(list->at[i].name));
+		json_make_set(&make, "lane", json_string(step_lane_names[list->at[i].lane]));
+		json_make_set(&make, "duration", distribution_json(&driver->steps[i].duration));
+		json_make_set(&make, "begin_ns", whole(driver->steps[i].begin_ns));
+		json_make_set(&make, "end_ns", whole(driver->steps[i].end_ns));
+		json_make_set(&make, "share", real(driver->steps[i].share));
+		steps = append(steps, json_make_end(&make));
+	}
+	return steps;
+}
+
+static json_t *driver_json(const struct result_driver *entry, const struct driver_summary *driver)
 {
 	struct json_make make = json_make_begin();
 
-	json_make_set(&make, "label", json_text_new(label));
+	json_make_set(&make, "label", json_text_new(entry->spec.label));
 	json_make_set(&make, "total", distribution_json(&driver->total));
 	json_make_set(&make, "stop", distribution_json(&driver->stop));
 	json_make_set(&make, "phases", phases_json(driver));
+	if (driver->n_steps > 0) {
+		json_make_set(&make, "steps", steps_json(&entry->info.steps, driver));
+		json_make_set(&make, "before_steps", distribution_json(&driver->before_steps));
+		json_make_set(&make, "between_steps", distribution_json(&driver->between_steps));
+		json_make_set(&make, "after_steps", distribution_json(&driver->after_steps));
+	}
 	json_make_set(&make, "ratio", estimate_json(&driver->ratio, real));
 	json_make_set(&make, "first_ns", whole(driver->first_ns));
 	json_make_set(&make, "drift_rho", real(driver->drift_rho));
@@ -86,13 +119,36 @@ static json_t *drivers_json(const struct result *result, const struct summary *s
 {
 	json_t *drivers = json_array();
 
-	for (size_t i = 0; drivers && i < summary->n_drivers; i++) {
-		if (json_array_append_new(drivers, driver_json(result->drivers[i].spec.label, &summary->drivers[i])) < 0) {
-			json_decref(drivers);
-			return NULL;
-		}
-	}
+	for (size_t i = 0; drivers && i < summary->n_drivers; i++)
+		drivers = append(drivers, driver_json(&result->drivers[i], &summary->drivers[i]));
 	return drivers;
+}
+
+static json_t *cost_json(const struct cost *cost)
+{
+	struct json_make make = json_make_begin();
+
+	json_make_set(&make, "ns", estimate_json(&cost->ns, whole));
+	json_make_set(&make, "verdict", json_string(cost_verdict_names[cost->verdict]));
+	return json_make_end(&make);
+}
+
+static json_t *costs_json(const struct result *result, const struct summary *summary)
+{
+	json_t *costs = json_array();
+
+	for (size_t i = 0; costs && i < summary->n_costs; i++) {
+		const struct result_driver *driver = &result->drivers[summary->costs[i].driver];
+		struct json_make make = json_make_begin();
+
+		json_make_set(&make, "label", json_text_new(driver->spec.label));
+		json_make_set(&make, "role", json_string(variant_role_names[driver->variant.role]));
+		json_make_set(&make, "feature", json_text_new(driver->variant.feature));
+		json_make_set(&make, "start", cost_json(&summary->costs[i].start));
+		json_make_set(&make, "stop", cost_json(&summary->costs[i].stop));
+		costs = append(costs, json_make_end(&make));
+	}
+	return costs;
 }
 
 json_t *summary_json(const struct result *result, const struct summary *summary)
@@ -103,6 +159,13 @@ json_t *summary_json(const struct result *result, const struct summary *summary)
 		      summary->baseline < 0 ? json_null() : json_text_new(result->drivers[summary->baseline].spec.label));
 	json_make_set(&make, "tainted_blocks", count(summary->tainted_blocks));
 	json_make_set(&make, "replaced_blocks", count(summary->replaced_blocks));
+	if (summary->whole >= 0) {
+		json_make_set(&make, "whole", json_text_new(result->drivers[summary->whole].spec.label));
+		json_make_set(&make, "start_noise_ns", whole(summary->start_noise_ns));
+		json_make_set(&make, "stop_noise_ns", whole(summary->stop_noise_ns));
+	}
 	json_make_set(&make, "drivers", drivers_json(result, summary));
+	if (summary->whole >= 0)
+		json_make_set(&make, "costs", costs_json(result, summary));
 	return json_make_end(&make);
 }

@@ -5,16 +5,10 @@
 #pragma once
 
 #include "bootstrap.h"
-
-/* Durations in nanoseconds with the block of each, sorted by block; INFINITY: censored. */
-struct ratio_side {
-	const double *values;
-	const uint32_t *blocks;
-	size_t n;
-};
+#include "pair.h"
 
 /* exp of the median, over the blocks that hold both, of log(a) - log(b); a block with several values enters with their median. Its interval is
  * bootstrap_median()'s. Less than the clock's 1 ns counts as 1 ns. A censored a is an infinite ratio, a censored b a zero one: both take part by rank;
  * a block with both censored says nothing and takes none. NAN without a common block. -ENOMEM leaves the results alone. */
-int ratio_by_block(const struct ratio_side *a, const struct ratio_side *b, uint64_t seed, size_t resamples, double *ret_value,
+int ratio_by_block(const struct pair_side *a, const struct pair_side *b, uint64_t seed, size_t resamples, double *ret_value,
 		   struct interval *ret_interval);

@@ -38,9 +38,12 @@ refused unknown-mark 'r["samples"][0]["marks"]["teardown"] = 1' 'samples[0].mark
 refused negative-time 'r["blocks"][0]["duration_ns"] = -1' 'blocks[0].duration_ns:'
 refused index-out-of-range 'r["samples"][3]["driver"] = 2' 'samples[3].driver:'
 refused label-twice 'r["drivers"][1]["label"] = "process"' 'drivers[1].label:'
+refused step-lane 'r["drivers"][0]["steps"] = [{"name": "a", "lane": "uncle"}]' 'drivers[0].steps[0].lane:'
+refused step-of-three 'r["samples"][0]["steps"] = [[1, 2, 3]]' 'samples[0].steps[0]:'
+refused variant-role 'r["drivers"][0]["variant"] = {"role": "none"}' 'drivers[0].variant.role:'
 refused left-out-without-reason 'r["left_out"] = [{"label": "vm2"}]' 'left_out[0]:'
 refused left-out-absent 'del r["left_out"]' 'document:'
-refused too-many-left-out 'r["left_out"] = [{"label": f"d{i}", "reason": "x"} for i in range(9)]' 'left_out:'
+refused too-many-left-out 'r["left_out"] = [{"label": f"d{i}", "reason": "x"} for i in range(33)]' 'left_out:'
 refused left-out-control-character 'r["left_out"] = [{"label": "vm2", "reason": "a\nb"}]' 'left_out[0].reason:'
 refused no-summary 'del r["summary"]' 'document:'
-echo "schema: 1 accepted set, 12 refusals"
+echo "schema: 1 accepted set, 15 refusals"

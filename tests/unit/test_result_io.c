@@ -184,8 +184,8 @@ Test(result_io, all_that_was_left_out)
 	char *text, label[sizeof(result.left_out[0].label)], reason[sizeof(result.left_out[0].reason)];
 
 	for (int i = 0; i < RESULT_LEFT_OUT_MAX; i++) {
-		memset(label, 'a' + i, sizeof(label));
-		memset(reason, 'A' + i, sizeof(reason));
+		memset(label, 'A' + i, sizeof(label));
+		memset(reason, '0' + i, sizeof(reason));
 		label[sizeof(label) - 1] = reason[sizeof(reason) - 1] = '\0';
 		fixture_left_out(&result, label, reason);
 	}

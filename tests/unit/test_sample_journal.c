@@ -54,7 +54,7 @@ static void write_journal(const struct setting *s, size_t n_blocks, bool open_bl
 		bool last = i + 1 == s->samples.n_samples || s->samples.samples[i + 1].block != block;
 
 		if (block < n_blocks + open_block)
-			cr_assert_eq(sample_journal_sample(journal, &s->samples.samples[i], &err), 0, "%s", err.message);
+			cr_assert_eq(sample_journal_sample(journal, &s->samples.samples[i], NULL, &err), 0, "%s", err.message);
 		if (last && block < n_blocks)
 			cr_assert_eq(sample_journal_block(journal, &s->samples.blocks[block], &err), 0, "%s", err.message);
 	}
@@ -185,17 +185,17 @@ Test(sample_journal, full_disk_leaves_whole_lines)
 	struct stat st;
 
 	cr_assert_eq(sample_journal_open(s.path, &s.header, &journal, &err), 0, "%s", err.message);
-	cr_assert_eq(sample_journal_sample(journal, &s.samples.samples[0], &err), 0, "%s", err.message);
+	cr_assert_eq(sample_journal_sample(journal, &s.samples.samples[0], NULL, &err), 0, "%s", err.message);
 	stat(s.path, &st);
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &limit);
 	limit.rlim_cur = (rlim_t)st.st_size + 20;
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	cr_assert_lt(sample_journal_sample(journal, &s.samples.samples[1], &err), 0);
+	cr_assert_lt(sample_journal_sample(journal, &s.samples.samples[1], NULL, &err), 0);
 	cr_assert(strstr(err.message, s.path), "%s", err.message);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_FSIZE, &limit);
-	cr_assert_eq(sample_journal_sample(journal, &s.samples.samples[1], &err), 0, "%s", err.message);
+	cr_assert_eq(sample_journal_sample(journal, &s.samples.samples[1], NULL, &err), 0, "%s", err.message);
 	sample_journal_close(journal);
 	cr_assert_eq(result_read(s.path, &result, &err), 0, "%s", err.message);
 	cr_assert_eq(result.n_samples, 2);

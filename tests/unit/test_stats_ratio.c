@@ -16,7 +16,7 @@ struct data {
 
 static double ratio(const double *a, const double *b, const uint32_t *blocks, size_t n, struct interval *ret)
 {
-	struct ratio_side x = {a, blocks, n}, y = {b, blocks, n};
+	struct pair_side x = {a, blocks, n}, y = {b, blocks, n};
 	double value;
 
 	cr_assert_eq(ratio_by_block(&x, &y, 42, BOOTSTRAP_RESAMPLES, &value, ret), 0);
@@ -99,7 +99,7 @@ Test(stats_ratio, only_common_blocks_pair_and_repeats_enter_once)
 {
 	double a[] = {8, 20, 22, 30}, b[] = {7, 7, 10, 1000};
 	uint32_t a_blocks[] = {1, 2, 2, 5}, b_blocks[] = {0, 2, 3, 9};
-	struct ratio_side x = {a, a_blocks, 4}, y = {b, b_blocks, 4};
+	struct pair_side x = {a, a_blocks, 4}, y = {b, b_blocks, 4};
 	struct interval interval;
 	double value;
 
