@@ -52,6 +52,61 @@ char *cell_interval(struct estimate ns, char *ret, size_t size)
 	return ret;
 }
 
+/* "+612", "−0.30" */
+static char *signed_number(double value, int decimals, char *ret, size_t size)
+{
+	char digits[48];
+
+	snprintf(digits, sizeof(digits), "%.*f", decimals, fabs(value));
+	bool is_zero = strspn(digits, "0.") == strlen(digits);
+
+	snprintf(ret, size, "%s%s", is_zero ? "" : value < 0 ? "−" : "+", digits);
+	return ret;
+}
+
+char *cell_difference(struct estimate ns, char *ret, size_t size)
+{
+	static const char *const units[] = {"ns", "µs", "ms", "s"};
+	char value[64], low[64], high[64];
+	bool has_interval = isfinite(ns.low) && isfinite(ns.high);
+	size_t unit = 0;
+	double scale = 1;
+
+	if (!isfinite(ns.value)) {
+		snprintf(ret, size, CELL_UNKNOWN);
+		return ret;
+	}
+	double most = has_interval ? fmax(fabs(ns.value), fmax(fabs(ns.low), fabs(ns.high))) : fabs(ns.value);
+
+	while (unit + 1 < sizeof(units) / sizeof(units[0]) && most / scale >= 999.5) {
+		scale *= 1000;
+		unit++;
+	}
+	most /= scale;
+	int decimals = unit == 0 || most >= 99.95 ? 0 : most >= 9.995 ? 1 : 2;
+
+	signed_number(ns.value / scale, decimals, value, sizeof(value));
+	if (has_interval)
+		snprintf(ret, size, "%s [%s … %s] %s", value, signed_number(ns.low / scale, decimals, low, sizeof(low)),
+			 signed_number(ns.high / scale, decimals, high, sizeof(high)), units[unit]);
+	else
+		snprintf(ret, size, "%s %s", value, units[unit]);
+	return ret;
+}
+
+char *cell_share(double share, char *ret, size_t size)
+{
+	double percent = 100 * fabs(share);
+
+	if (!isfinite(share))
+		snprintf(ret, size, CELL_UNKNOWN);
+	else if (percent < 0.05)
+		snprintf(ret, size, percent > 0 ? "< 0.1 %%" : "0 %%");
+	else
+		snprintf(ret, size, "%s%.*f %%", share < 0 ? "−" : "", percent < 9.95 ? 1 : 0, percent);
+	return ret;
+}
+
 char *cell_significant(double value, int digits, char *ret, size_t size)
 {
 	if (!isfinite(value)) {

@@ -15,6 +15,12 @@ char *cell_duration(double ns, char *ret, size_t size);
 /* "1.90 [1.87–1.92] ms"; each number with its own unit where they differ: "999 µs [992 µs–1.01 ms]". */
 char *cell_interval(struct estimate ns, char *ret, size_t size);
 
+/* A difference, each number with its sign, all in one unit: "+612 [+590 … +640] µs"; the value alone where the interval is unknown. */
+char *cell_difference(struct estimate ns, char *ret, size_t size);
+
+/* "12 %", "0.3 %", "< 0.1 %" of a share in 0 … 1, rounded to what matters; negative ones with their sign. */
+char *cell_share(double share, char *ret, size_t size);
+
 /* "× 2.41 [2.38–2.45]"; two digits where the ratio is below a hundredth. */
 char *cell_ratio(struct estimate ratio, char *ret, size_t size);
 

@@ -1,4 +1,4 @@
-/* What both charts of a start-up experiment share: canvas, fonts, palette, heading. Internal to plots/.
+/* What all charts share: canvas, fonts, palette, heading. Internal to plots/.
  *
  * A chart is written twice at once: data as tab-separated values, and a gnuplot script that draws them. All places on the canvas are
  * pixels from the top left corner; the script turns them into gnuplot's screen coordinates by its functions X() and Y(). */
@@ -32,6 +32,17 @@ typedef int (*chart_writer)(const struct result *result, const struct summary *s
 
 int chart_ecdf(const struct result *result, const struct summary *summary, FILE *script, FILE *data);
 int chart_phases(const struct result *result, const struct summary *summary, FILE *script, FILE *data);
+int chart_costs(const struct result *result, const struct summary *summary, FILE *script, FILE *data);
+int chart_steps(const struct result *result, const struct summary *summary, FILE *script, FILE *data);
+
+/* The charts of the result's experiment; a NULL name ends. */
+struct chart {
+	const char *name;
+	chart_writer write;
+	const char *description;
+};
+
+const struct chart *charts_of(const struct result *result);
 
 /* Begins a script: what it draws, canvas of `height`, X() and Y(). Definitions of a chart's own come after it. */
 void chart_begin(FILE *script, const char *name, const char *title, int height);

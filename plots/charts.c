@@ -3,6 +3,7 @@
 
 #include "chart.h"
 #include "gnuplot.h"
+#include "grid.h"
 #include "label.h"
 
 #include <bench/cleanup.h>
@@ -32,15 +33,35 @@ static int draw(const char *name, chart_writer write, const struct result *resul
 	return gnuplot_draw(&chart, dir, err);
 }
 
-int charts_startup(const struct result *result, const struct summary *summary, const char *dir, struct error *err)
+const struct chart *charts_of(const struct result *result)
+{
+	static const struct chart startup[] = {
+		{"startup-ecdf", chart_ecdf, "Share of the starts that are ready after a time, by driver."},
+		{"startup-phases", chart_phases, "Medians of the phases of a start, by driver, each on its own axis."},
+		{NULL, NULL, NULL},
+	};
+	static const struct chart anatomy[] = {
+		{"anatomy-costs", chart_costs, "What each feature costs: the whole against variants, with 95 % intervals."},
+		{"anatomy-steps", chart_steps, "Steps of a start on the time axis, medians, by who does them."},
+		{NULL, NULL, NULL},
+	};
+
+	return grid_is_anatomy(result) ? anatomy : startup;
+}
+
+int charts_result(const struct result *result, const struct summary *summary, const char *dir, struct error *err)
 {
 	_cleanup_(text_locale_leave) struct text_locale locale = text_locale_enter();
+	int first = 0;
 
 	if (result->n_drivers != summary->n_drivers)
 		return error_set(err, EINVAL, "charts: the summary is of another result");
-	int r = draw("startup-ecdf", chart_ecdf, result, summary, dir, err);
-	struct error second = {0};
-	int s = draw("startup-phases", chart_phases, result, summary, dir, r == 0 ? err : &second);
+	/* Each is tried; the first failure is told. */
+	for (const struct chart *chart = charts_of(result); chart->name; chart++) {
+		struct error later = {0};
+		int r = draw(chart->name, chart->write, result, summary, dir, first == 0 ? err : &later);
 
-	return r < 0 ? r : s;
+		first = first == 0 ? r : first;
+	}
+	return first;
 }

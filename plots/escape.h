@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* Writes a single-quoted gnuplot string: no escapes, macros, command substitution or markup work in there (terminals are set noenhanced). */
+/* Writes a gnuplot string (an expression of single-quoted ones, where the text has a quote): no escapes, macros, command substitution or markup work in there (terminals are set noenhanced). */
 void escape_gnuplot(FILE *out, const char *text);
 
 /* Writes HTML text, fit for element content and for attribute values in either quotes. */

@@ -44,6 +44,14 @@ static bool is_replaced(const struct result *result, const struct sample *sample
 	return sample->block < result->n_blocks && result->blocks[sample->block].replaced;
 }
 
+/* A variant is one of many: what holds for all of them is told of the whole. */
+static bool is_variant(const struct result *result, size_t driver)
+{
+	enum variant_role role = result->drivers[driver].variant.role;
+
+	return role == VARIANT_WITH || role == VARIANT_WITHOUT || role == VARIANT_AGAIN;
+}
+
 /* The first reason of a driver's samples of that status. */
 static const char *first_reason(const struct result *result, size_t driver, enum sample_status status)
 {
@@ -209,6 +217,33 @@ static void warn_samples(const struct remarks *to, size_t d)
 		    disagree, disagree == 1 ? "" : "s");
 }
 
+/* Only where features are compared: what keeps a verdict from being one. */
+static void warn_costs(const struct remarks *to)
+{
+	const struct summary *summary = to->summary;
+	char noise[CELL_MAX];
+	size_t undecided = 0, n = 0;
+
+	if (summary->whole < 0)
+		return;
+	for (size_t i = 0; i < summary->n_costs; i++) {
+		enum variant_role role = to->result->drivers[summary->costs[i].driver].variant.role;
+
+		if (role != VARIANT_WITH && role != VARIANT_WITHOUT)
+			continue;
+		n++;
+		undecided += summary->costs[i].start.verdict == COST_UNDECIDED;
+	}
+	if (isnan(summary->start_noise_ns))
+		say(to, "no interval of the noise is known (it takes six blocks in which the same was started twice): nothing is decided.");
+	else if (undecided)
+		say(to,
+		    "%zu of %zu features are undecided: their interval includes zero, or they cost less than two equal starts differ (%s). "
+		    "Take "
+		    "more blocks on a quiet host.",
+		    undecided, n, cell_duration(summary->start_noise_ns, noise, sizeof(noise)));
+}
+
 static void warn_run(const struct remarks *to)
 {
 	const struct result *result = to->result;
@@ -244,12 +279,15 @@ void remarks_warnings(const struct result *result, const struct summary *summary
 	for (size_t d = 0; d < result->n_drivers && d < summary->n_drivers; d++) {
 		label_driver(&result->drivers[d], to.subject, sizeof(to.subject));
 		warn_missing(&to, d);
+		if (is_variant(result, d))
+			continue;
 		warn_order(&to, d);
 		warn_samples(&to, d);
 	}
 	to.subject[0] = '\0';
 	warn_host_drift(&to, 1);
 	warn_host_drift(&to, -1);
+	warn_costs(&to);
 	warn_run(&to);
 }
 
@@ -262,6 +300,16 @@ void remarks_left_out(const struct result *result, remark_visitor visit, void *a
 		    result->left_out[i].reason[0] ? result->left_out[i].reason : "no reason recorded");
 }
 
+/* Does the whole, of which there are variants, bear this note as well? */
+static bool whole_says(const struct result *result, const char *note)
+{
+	for (size_t d = 0; d < result->n_drivers; d++)
+		for (size_t i = 0; i < result->drivers[d].info.n_notes && i < DRIVER_NOTES_MAX; i++)
+			if (result->drivers[d].variant.role == VARIANT_WHOLE && strcmp(result->drivers[d].info.notes[i], note) == 0)
+				return true;
+	return false;
+}
+
 void remarks_notes(const struct result *result, remark_visitor visit, void *arg)
 {
 	struct remarks to = {.result = result, .visit = visit, .arg = arg};
@@ -271,7 +319,8 @@ void remarks_notes(const struct result *result, remark_visitor visit, void *arg)
 
 		label_driver(&result->drivers[d], to.subject, sizeof(to.subject));
 		for (size_t i = 0; i < info->n_notes && i < DRIVER_NOTES_MAX; i++)
-			say(&to, "%s", info->notes[i]);
+			if (!is_variant(result, d) || !whole_says(result, info->notes[i]))
+				say(&to, "%s", info->notes[i]);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "cells.h"
+#include "chart.h"
 #include "escape.h"
 #include "grid.h"
 #include "label.h"
@@ -36,10 +37,13 @@ static void write_begin(const struct result *result, FILE *out)
 	fputs("<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n"
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
 	      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
-	      "<title>Start-up times: processes, containers, virtual machines</title>\n<style>",
+	      "<title>",
 	      out);
+	fputs(grid_is_anatomy(result) ? "Anatomy of a start" : "Start-up times: processes, containers, virtual machines", out);
+	fputs("</title>\n<style>", out);
 	fputs(page_style, out);
-	fputs("</style>\n</head>\n<body>\n<h1>How long does it take to start?</h1>\n", out);
+	fprintf(out, "</style>\n</head>\n<body>\n<h1>%s</h1>\n",
+		grid_is_anatomy(result) ? "Where does the time of a start go?" : "How long does it take to start?");
 	if (remark_interrupted(result, text, sizeof(text))[0])
 		write_alert("", text, out);
 	remarks_left_out(result, write_alert, out);
@@ -116,15 +120,15 @@ static void write_grid(const struct grid *grid, FILE *out)
 static int write_grids(const struct result *result, const struct summary *summary, FILE *out, struct error *err)
 {
 	fputs("<h2>Figures</h2>\n", out);
-	for (enum grid_kind kind = 0; kind < GRID_KIND_COUNT; kind++) {
+	for (const enum grid_kind *kind = grid_kinds(result, true), *first = kind; *kind != GRID_KIND_COUNT; kind++) {
 		_cleanup_(grid_free) struct grid grid = {0};
-		int r = grid_make(result, summary, kind, &grid, err);
+		int r = grid_make(result, summary, *kind, &grid, err);
 
 		if (r < 0)
 			return r;
 		if (grid.n_columns > 1)
 			write_grid(&grid, out);
-		if (kind == GRID_TOTALS)
+		if (kind == first)
 			remarks_left_out(result, write_alert, out);
 	}
 	return 0;
@@ -151,13 +155,14 @@ static int write_chart(const char *dir, const char *name, const char *descriptio
 	return 0;
 }
 
-static int write_charts(const char *dir, FILE *out, struct error *err)
+static int write_charts(const struct result *result, const char *dir, FILE *out, struct error *err)
 {
-	fputs("<h2>Charts</h2>\n", out);
-	int r = write_chart(dir, "startup-ecdf", "Share of the starts that are ready after a time, by driver.", out, err);
+	int r = 0;
 
-	return r < 0 ? r
-		     : write_chart(dir, "startup-phases", "Medians of the phases of a start, by driver, each on its own axis.", out, err);
+	fputs("<h2>Charts</h2>\n", out);
+	for (const struct chart *chart = charts_of(result); chart->name && r == 0; chart++)
+		r = write_chart(dir, chart->name, chart->description, out, err);
+	return r;
 }
 
 /* ---- remarks ---- */
@@ -354,7 +359,7 @@ static int write_page(const struct result *result, const struct summary *summary
 	int r = write_grids(result, summary, out, err);
 
 	if (r == 0)
-		r = write_charts(chart_dir, out, err);
+		r = write_charts(result, chart_dir, out, err);
 	if (r < 0)
 		return r;
 	write_remarks(result, summary, out);

@@ -5,5 +5,5 @@
 #include <bench/result.h>
 #include <results/summary.h>
 
-/* Writes `path` atomically; the SVG files that charts_startup() left in `chart_dir` are put inline. */
+/* Writes `path` atomically; the SVG files that charts_result() left in `chart_dir` are put inline. */
 int report_html(const struct result *result, const struct summary *summary, const char *chart_dir, const char *path, struct error *err);

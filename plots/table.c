@@ -225,19 +225,19 @@ static void print_head(const struct terminal *terminal, const struct result *res
 		print_line(terminal, BOLD, text);
 }
 
-int table_startup(const struct result *result, const struct summary *summary, FILE *out, bool colour, struct error *err)
+int table_result(const struct result *result, const struct summary *summary, FILE *out, bool colour, struct error *err)
 {
 	_cleanup_(text_locale_leave) struct text_locale locale = text_locale_enter();
 	struct terminal terminal = {.out = out, .colour = colour};
 
 	print_head(&terminal, result);
-	for (enum grid_kind kind = 0; kind < GRID_KIND_COUNT; kind++) {
+	for (const enum grid_kind *kind = grid_kinds(result, false), *first = kind; *kind != GRID_KIND_COUNT; kind++) {
 		_cleanup_(grid_free) struct grid grid = {0};
-		int r = grid_make(result, summary, kind, &grid, err);
+		int r = grid_make(result, summary, *kind, &grid, err);
 
 		if (r == 0 && grid.n_columns > 1)
 			r = print_grid(&terminal, &grid, err);
-		if (r == 0 && kind == GRID_TOTALS)
+		if (r == 0 && kind == first)
 			remarks_left_out(result, print_left_out, &terminal);
 		if (r < 0)
 			return r;

@@ -26,7 +26,7 @@ static char *draw(const struct fixture *f, char folder[PATH_MAX])
 	struct error err = {0};
 
 	golden_folder(folder);
-	cr_assert_eq(charts_startup(&f->result, &f->summary, folder, &err), 0, "%s", err.message);
+	cr_assert_eq(charts_result(&f->result, &f->summary, folder, &err), 0, "%s", err.message);
 	return folder;
 }
 
@@ -279,7 +279,7 @@ Test(charts, without_gnuplot_data_and_script_remain)
 	golden_folder(folder);
 	fixture_startup(&f, 10);
 	setenv("PATH", folder, 1);
-	cr_expect_eq(charts_startup(&f.result, &f.summary, folder, &err), -ENOENT);
+	cr_expect_eq(charts_result(&f.result, &f.summary, folder, &err), -ENOENT);
 	cr_expect_not_null(strstr(err.hint, "install gnuplot"));
 	cr_expect_eq(count_files(folder), 4);
 	dir_remove(folder, NULL);
@@ -304,7 +304,7 @@ Test(charts, complaint_of_gnuplot_is_one_line)
 	snprintf(path, sizeof(path), "%s:%s", bin, getenv("PATH"));
 	setenv("PATH", path, 1);
 	fixture_startup(&f, 10);
-	cr_expect_eq(charts_startup(&f.result, &f.summary, folder, &err), -EIO);
+	cr_expect_eq(charts_result(&f.result, &f.summary, folder, &err), -EIO);
 	cr_expect_not_null(strstr(err.message, "line 7: undefined variable: x"), "%s", err.message);
 	cr_expect_null(strchr(err.message, '\n'));
 	char *old = golden_read(folder, "startup-ecdf.svg", NULL);
@@ -323,7 +323,7 @@ Test(charts, a_missing_folder_is_an_error)
 	struct error err = {0};
 
 	fixture_startup(&f, 10);
-	cr_expect_lt(charts_startup(&f.result, &f.summary, "/nonexistent/folder", &err), 0);
+	cr_expect_lt(charts_result(&f.result, &f.summary, "/nonexistent/folder", &err), 0);
 	cr_expect_not_null(strstr(err.message, "/nonexistent/folder"), "%s", err.message);
 	fixture_end(&f);
 }

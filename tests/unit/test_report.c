@@ -33,7 +33,7 @@ static xmlDoc *make_report(const struct fixture *f, bool with_charts)
 	size_t size;
 
 	if (with_charts)
-		cr_assert_eq(charts_startup(&f->result, &f->summary, folder, &err), 0, "%s", err.message);
+		cr_assert_eq(charts_result(&f->result, &f->summary, folder, &err), 0, "%s", err.message);
 	snprintf(path, sizeof(path), "%s/report.html", folder);
 	cr_assert_eq(report_html(&f->result, &f->summary, folder, path, &err), 0, "%s", err.message);
 	char *text = golden_read(folder, "report.html", &size);

@@ -15,7 +15,7 @@ static char *print_table(const struct fixture *f, bool colour)
 	FILE *out = open_memstream(&text, &size);
 	struct error err = {0};
 
-	cr_assert_eq(table_startup(&f->result, &f->summary, out, colour, &err), 0, "%s", err.message);
+	cr_assert_eq(table_result(&f->result, &f->summary, out, colour, &err), 0, "%s", err.message);
 	fclose(out);
 	return text;
 }
@@ -241,7 +241,7 @@ Test(table, refuses_a_summary_of_another_result)
 
 	fixture_startup(&f, 10);
 	f.summary.n_drivers--;
-	cr_expect_eq(table_startup(&f.result, &f.summary, out, false, &err), -EINVAL);
+	cr_expect_eq(table_result(&f.result, &f.summary, out, false, &err), -EINVAL);
 	cr_expect(err.message[0]);
 	fclose(out);
 	fixture_end(&f);
@@ -256,7 +256,7 @@ Test(table, full_disk_is_an_error)
 	cr_assert_not_null(out);
 	setvbuf(out, NULL, _IONBF, 0);
 	fixture_startup(&f, 10);
-	cr_expect_lt(table_startup(&f.result, &f.summary, out, false, &err), 0);
+	cr_expect_lt(table_result(&f.result, &f.summary, out, false, &err), 0);
 	cr_expect(err.message[0]);
 	fclose(out);
 	fixture_end(&f);
