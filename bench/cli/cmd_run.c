@@ -8,6 +8,7 @@
 
 #include <base/units.h>
 #include <drivers/registry.h>
+#include <experiments/anatomy.h>
 #include <experiments/startup.h>
 #include <measure/plan.h>
 #include <measure/run.h>
@@ -23,23 +24,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_MAX = 100000, DEFAULT_N = 30, DEFAULT_WARMUP = 2, DEFAULT_TIMEOUT_S = 60, DEFAULT_MEMORY_MIB = 256 };
+enum { N_MAX = 100000, DEFAULT_N = 30, DEFAULT_WARMUP = 2, DEFAULT_TIMEOUT_S = 60, DEFAULT_MEMORY_MIB = 256, WISHES_MAX = 16 };
 
-enum option_key { OPT_WARMUP = 256, OPT_SEED, OPT_TIMEOUT, OPT_JSON, OPT_CONNECT, OPT_KERNEL, OPT_MACHINE, OPT_VCPUS, OPT_AGENT };
+enum option_key {
+	OPT_WARMUP = 256,
+	OPT_SEED,
+	OPT_TIMEOUT,
+	OPT_JSON,
+	OPT_CONNECT,
+	OPT_KERNEL,
+	OPT_MACHINE,
+	OPT_VCPUS,
+	OPT_AGENT,
+	OPT_WITH,
+	OPT_WITHOUT
+};
 
 static const struct argp_option option_table[] = {
 	{"n", 'n', "COUNT", 0, "blocks that count; each starts every driver once (default 30)", 0},
-	{"driver", 'd', "LIST", 0, "drivers with options, e.g. process,container,vm:machine=microvm (default process,container,vm)", 0},
+	{"driver", 'd', "LIST", 0, "drivers with options, e.g. process,container,vm:machine=microvm (default: of the experiment)", 0},
 	{"warmup", OPT_WARMUP, "COUNT", 0, "blocks before them, kept apart (default 2)", 0},
 	{"seed", OPT_SEED, "NUMBER", 0, "seed of the order inside blocks and of the bootstrap (default: random, recorded)", 0},
 	{"timeout", OPT_TIMEOUT, "TIME", 0, "a start that takes longer is a censored sample (default 60s)", 0},
-	{"out", 'o', "DIR", 0, "folder for result, charts and report (default bench-results/startup-DATE-TIME)", 0},
+	{"out", 'o', "DIR", 0, "folder for result, charts and report (default bench-results/EXPERIMENT-DATE-TIME)", 0},
 	{"json", OPT_JSON, NULL, 0, "print the result as JSON instead of the table", 0},
 	{"memory", 'm', "SIZE", 0, "memory of every instance that can be limited (default 256M)", 0},
 	{"vcpus", OPT_VCPUS, "COUNT", 0, "CPUs of every instance that can be limited (default 1)", 0},
 	{"connect", OPT_CONNECT, "URI", 0, "libvirt connection of the vm driver (default qemu:///embed: no daemon)", 1},
 	{"kernel", OPT_KERNEL, "FILE", 0, "guest kernel (default: the host's, else a distribution kernel that is downloaded)", 1},
 	{"machine", OPT_MACHINE, "TYPE", 0, "machine type of the guest (default q35)", 1},
+	{"without", OPT_WITHOUT, "FEATURE:OPTIONS", 0, "anatomy: a variant that lacks a feature, e.g. 'network namespace:net=host'", 2},
+	{"with", OPT_WITH, "FEATURE:OPTIONS", 0, "anatomy: a variant that has a feature more", 2},
 	{"agent", OPT_AGENT, "FILE", 0, "the static agent to run (default: the one beside this program)", 1},
 	{0},
 };
@@ -50,6 +65,8 @@ struct run_command {
 	bool json, drivers_given;
 	struct driver_spec *drivers; /* RESULT_DRIVERS_MAX */
 	size_t n_drivers;
+	struct anatomy_wish wishes[WISHES_MAX];
+	size_t n_wishes;
 	const char *connect, *kernel, *memory, *machine;
 	struct error err; /* of an option; code 0: fine */
 	char command_line[4096];
@@ -80,6 +97,14 @@ static void parse_scaled(struct run_command *command, const char *what, const ch
 		error_prefix(&command->err, "%s", what);
 	else if (*ret <= 0)
 		error_set(&command->err, EINVAL, "%s '%s': expected more than nothing", what, text);
+}
+
+static void add_wish(struct run_command *command, enum variant_role role, const char *text)
+{
+	if (command->n_wishes == WISHES_MAX)
+		error_set(&command->err, E2BIG, "more than %d of --with and --without", WISHES_MAX);
+	else
+		command->wishes[command->n_wishes++] = (struct anatomy_wish){role, text};
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -129,6 +154,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_MACHINE:
 		command->machine = arg;
 		break;
+	case OPT_WITH:
+		add_wish(command, VARIANT_WITH, arg);
+		break;
+	case OPT_WITHOUT:
+		add_wish(command, VARIANT_WITHOUT, arg);
+		break;
 	case OPT_AGENT:
 		command->agent = arg;
 		break;
@@ -167,24 +198,72 @@ static const struct argp argp = {
 	.args_doc = "EXPERIMENT",
 	.doc = "Runs an experiment in randomised blocks and writes result.json, charts and report.html.\v"
 	       "Experiments:\n"
-	       "  startup   how long from the request to the first useful answer, and to the end after a stop\n\n"
+	       "  startup   how long from the request to the first useful answer, and to the end after a stop\n"
+	       "            (default drivers: process,container,vm)\n"
+	       "  anatomy   where the time of a start goes, step by step, and what each feature of the first driver really costs:\n"
+	       "            the whole against variants that lack one feature (default drivers: container,process)\n\n"
 	       "Examples:\n"
 	       "  bench run startup --n 100\n"
 	       "  bench run startup -d process,container -n 1000 --seed 7 --out /tmp/result\n"
 	       "  bench run startup -d vm,vm:machine=microvm,label=microvm -n 20\n"
-	       "  bench run startup -d container,command:label=bwrap,argv='bwrap --unshare-all --ro-bind {agent} /agent /agent'\n\n"
+	       "  bench run startup -d container,command:label=bwrap,argv='bwrap --unshare-all --ro-bind {agent} /agent /agent'\n"
+	       "  bench run anatomy --n 50\n"
+	       "  bench run anatomy --n 200 -d container:seccomp=off,process --without 'all "
+	       "namespaces:net=host,pid=host,ipc=host,uts=host'\n\n"
 	       "Ctrl-C ends the run and keeps what was measured (exit status 130). 'bench doctor' says which drivers can run here.",
 	.help_filter = help_filter,
 };
 
-static int finish_drivers(struct run_command *command, struct error *err)
+/* What can be measured. */
+static int run_startup(const struct run_command *command, const struct experiment_options *options,
+		       const struct experiment_observer *observer, struct result *ret, struct error *err)
+{
+	return startup_run(options, observer, ret, err);
+}
+
+static int run_anatomy(const struct run_command *command, const struct experiment_options *options,
+		       const struct experiment_observer *observer, struct result *ret, struct error *err)
+{
+	return anatomy_run(options, command->wishes, command->n_wishes, observer, ret, err);
+}
+
+static const struct experiment_entry {
+	const char *name, *drivers; /* when nobody asks for any */
+	bool has_variants;
+	int (*run)(const struct run_command *command, const struct experiment_options *options, const struct experiment_observer *observer,
+		   struct result *ret, struct error *err);
+} experiments[] = {{"startup", "process,container,vm", false, run_startup}, {"anatomy", "container,process", true, run_anatomy}};
+
+/* NULL, with the reason in command->err, when there is none of that name. */
+static const struct experiment_entry *find_experiment(struct run_command *command)
+{
+	char known[128] = "";
+
+	for (size_t i = 0; i < sizeof(experiments) / sizeof(experiments[0]); i++) {
+		size_t used = strlen(known);
+
+		if (command->experiment && strcmp(command->experiment, experiments[i].name) == 0)
+			return &experiments[i];
+		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", experiments[i].name);
+	}
+	if (command->experiment) {
+		error_set(&command->err, EINVAL, "unknown experiment '%s'", command->experiment);
+		error_hint(&command->err, "experiments: %s", known);
+	} else {
+		error_set(&command->err, EINVAL, "which experiment?");
+		error_hint(&command->err, "bench run startup --n 100");
+	}
+	return NULL;
+}
+
+static int finish_drivers(struct run_command *command, const char *fallback, struct error *err)
 {
 	const char *const flags[][2] = {
 		{"connect", command->connect}, {"kernel", command->kernel}, {"memory", command->memory}, {"machine", command->machine}};
 	int rc = 0;
 
 	if (!command->drivers_given) {
-		rc = driver_parse_list("process,container,vm", command->drivers, 0, RESULT_DRIVERS_MAX - 1, err);
+		rc = driver_parse_list(fallback, command->drivers, 0, RESULT_DRIVERS_MAX - 1, err);
 		command->n_drivers = rc > 0 ? (size_t)rc : 0;
 	}
 	for (size_t i = 0; i < command->n_drivers; i++)
@@ -238,9 +317,9 @@ static int write_all(const struct run_command *command, const struct out_dir *ou
 			error_errno(err, "write to stdout");
 		rc = -err->code;
 	} else {
-		rc = table_startup(result, &summary, stdout, wants_colour(), err);
+		rc = table_result(result, &summary, stdout, wants_colour(), err);
 	}
-	if (rc == 0 && charts_startup(result, &summary, out->path, &chart_error) < 0) {
+	if (rc == 0 && charts_result(result, &summary, out->path, &chart_error) < 0) {
 		report_error(&chart_error, 0);
 		fprintf(stderr, "  the result itself is complete: %s\n", out->result);
 	}
@@ -301,16 +380,16 @@ static int conclude(const struct result *result, int rc, struct error *err, int 
 	return rc < 0 || write_rc < 0 ? EXIT_COULD_NOT_RUN : EXIT_FINE;
 }
 
-static int run_startup(struct run_command *command)
+static int run_experiment(struct run_command *command, const struct experiment_entry *experiment)
 {
 	struct out_dir out;
 	char agent[PATH_MAX];
 	struct result result = {0};
 	struct error err = {0}, write_error = {0};
 
-	if (find_agent(command->agent, agent, sizeof(agent), &err) < 0 || out_dir_open(command->out, "startup", &out, &err) < 0)
+	if (find_agent(command->agent, agent, sizeof(agent), &err) < 0 || out_dir_open(command->out, experiment->name, &out, &err) < 0)
 		return report_error(&err, EXIT_COULD_NOT_RUN);
-	struct startup_options options = {
+	struct experiment_options options = {
 		.plan = command->plan,
 		.drivers = command->drivers,
 		.n_drivers = command->n_drivers,
@@ -319,9 +398,9 @@ static int run_startup(struct run_command *command)
 		.journal_path = out.journal,
 		.command_line = command->command_line,
 	};
-	struct startup_observer observer = {&command->progress, on_note, on_progress};
+	struct experiment_observer observer = {&command->progress, on_note, on_progress};
 	progress_init(&command->progress, false);
-	int rc = startup_run(&options, &observer, &result, &err);
+	int rc = experiment->run(command, &options, &observer, &result, &err);
 	progress_end(&command->progress);
 	bool worth_keeping = has_figures(&result);
 	int write_rc = worth_keeping ? write_all(command, &out, &result, &write_error) : 0;
@@ -346,18 +425,14 @@ int cmd_run(int argc, char **argv)
 					  .vcpus = 1};
 	keep_command_line(command, argc, argv);
 	argp_parse(&argp, argc, argv, 0, NULL, command);
-	if (!command->err.code && !command->experiment) {
-		error_set(&command->err, EINVAL, "which experiment?");
-		error_hint(&command->err, "bench run startup --n 100");
-	} else if (!command->err.code && strcmp(command->experiment, "startup") != 0) {
-		error_set(&command->err, EINVAL, "unknown experiment '%s'", command->experiment);
-		error_hint(&command->err, "experiments: startup");
-	}
+	const struct experiment_entry *experiment = command->err.code ? NULL : find_experiment(command);
+	if (experiment && command->n_wishes && !experiment->has_variants)
+		error_set(&command->err, EINVAL, "%s has no variants: --with and --without belong to anatomy", experiment->name);
 	if (!command->err.code)
-		finish_drivers(command, &command->err);
+		finish_drivers(command, experiment->drivers, &command->err);
 	if (command->err.code)
 		return report_error(&command->err, EXIT_USAGE);
 	if (command->plan.seed == 0)
 		command->plan.seed = plan_random_seed();
-	return run_startup(command);
+	return run_experiment(command, experiment);
 }

@@ -85,7 +85,7 @@ static int show(const struct show_command *command, struct error *err)
 	} else {
 		rc = summary_make(&result, &summary, err);
 		if (rc == 0) {
-			rc = table_startup(&result, &summary, stdout, wants_colour(), err);
+			rc = table_result(&result, &summary, stdout, wants_colour(), err);
 			summary_free(&summary);
 		}
 	}

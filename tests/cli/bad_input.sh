@@ -5,6 +5,11 @@ source "$(dirname "$0")/../lib.sh"
 expect_fail 2 "unknown command 'frobnicate'" bench frobnicate
 expect_fail 2 "which experiment" bench run
 expect_fail 2 "unknown experiment 'speed'" bench run speed
+expect_fail 2 "startup has no variants" bench run startup -d mock --with 'x:ready=2ms'
+expect_fail 3 "variant 'nonsense': expected FEATURE:OPTION=VALUE" bench run anatomy -d mock --without nonsense --out "$WORK/no"
+expect_fail 3 "driver 'mock' has no option 'flavour'" bench run anatomy -d mock --without 'x:flavour=mint' --out "$WORK/no"
+expect_fail 3 "two variants or drivers are called 'x'" bench run anatomy -d mock --without 'x:ready=2ms' --with 'x:ready=3ms' --out "$WORK/no"
+expect_fail 3 "step 'a': expected NAME@LANE:BEGIN-END" bench run anatomy -d mock:steps=a --out "$WORK/no"
 expect_fail 2 "unknown driver 'dokcer'" bench run startup --driver process,dokcer
 expect_fail 2 "driver 'mock' has no option 'speed'" bench run startup --driver mock:speed=1
 expect_fail 2 "two drivers are labelled 'mock'" bench run startup --driver mock,mock
