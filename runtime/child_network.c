@@ -111,6 +111,13 @@ int step_network_join(struct child *child, const struct step *step)
 	return done(rc);
 }
 
+int step_tell_joined(struct child *child, const struct step *step)
+{
+	__atomic_store_n(&child->joined, 1, __ATOMIC_RELEASE);
+	CALL(SYS_futex, &child->joined, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return 0;
+}
+
 int step_network_settle(struct child *child, const struct step *step)
 {
 	wait_while(&child->helper.running, 1);

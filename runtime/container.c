@@ -1,4 +1,5 @@
 /* Starting and stopping containers of a plan. Kernel state is undone in reverse order, by the same code that stops a healthy one. */
+#include "link.h"
 #include "plan.h"
 
 #include <base/files.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int container_plan_open(struct container_plan *plan, struct error *err)
+static int open_tree(struct container_plan *plan, struct error *err)
 {
 	struct error found = {0};
 	int rc;
@@ -33,6 +34,13 @@ int container_plan_open(struct container_plan *plan, struct error *err)
 	plan_note(plan, "no cgroup limit%s: %s", rc < 0 ? "s" : " for a controller", found.message);
 	plan_tell_cgroup(plan);
 	return 0;
+}
+
+int container_plan_open(struct container_plan *plan, struct error *err)
+{
+	int rc = open_tree(plan, err);
+
+	return rc < 0 ? rc : plan_link_open(plan, err);
 }
 
 static void close_groups(struct container_plan *plan)
@@ -114,9 +122,10 @@ int container_start(struct container_plan *plan, const char *id, const int stdio
 int container_stop(struct container_plan *plan, struct container *container, struct error *err)
 {
 	int rc = plan_reap(&container->pid, &container->pidfd, &container->status, err);
+	int unlinked = plan_link_undo(plan, container, rc < 0 ? NULL : err);
 	int removed = cgroup_remove(&plan->tree, &container->cgroup, rc < 0 ? NULL : err);
 
-	return rc < 0 ? rc : removed;
+	return rc < 0 ? rc : unlinked < 0 ? unlinked : removed;
 }
 
 const char *container_memory_dir(const struct container_plan *plan, const struct container *container)
@@ -128,6 +137,7 @@ void container_plan_free(struct container_plan *plan)
 {
 	if (!plan || plan->child_lost)
 		return;
+	plan_link_close(plan);
 	close_groups(plan);
 	cgroup_tree_close(&plan->tree, NULL);
 	cleanup_close(&plan->nothing_fd);

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 struct journal;
+struct network_user;
 
 enum container_namespace {
 	CONTAINER_NS_MOUNT = 1 << 0,
@@ -130,6 +131,7 @@ struct container {
 	int status;      /* exit status, 128 + n for signal n; once reaped */
 	int terminal_fd; /* master of its terminal, the caller's to close; -1: none */
 	struct network_link link;
+	struct network_user *carrier; /* of CONTAINER_NETWORK_USER; owned */
 	struct cgroup cgroup;
 	struct container_trace trace;
 };

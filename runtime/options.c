@@ -9,7 +9,7 @@
 static const struct {
 	const char *key;
 	unsigned flag;
-} namespaces[] = {{"mount", CONTAINER_NS_MOUNT}, {"pid", CONTAINER_NS_PID},         {"net", CONTAINER_NS_NET},  {"uts", CONTAINER_NS_UTS},
+} namespaces[] = {{"mount", CONTAINER_NS_MOUNT}, {"pid", CONTAINER_NS_PID},         {"uts", CONTAINER_NS_UTS},
 		  {"ipc", CONTAINER_NS_IPC},     {"cgroupns", CONTAINER_NS_CGROUP}, {"time", CONTAINER_NS_TIME}};
 
 struct container_options container_options_default(void)
@@ -32,6 +32,23 @@ static int place(const char *key, const char *value, const char *const *words, c
 	return error_set(err, EINVAL, "option %s=%.60s: expected %s", key, value, expected);
 }
 
+static int set_network(struct container_options *options, const char *value, struct error *err)
+{
+	static const char *const words[] = {"own", "none", "bridge", "user", "host", NULL};
+	static const enum container_network networks[] = {CONTAINER_NETWORK_LOOPBACK, CONTAINER_NETWORK_NONE, CONTAINER_NETWORK_BRIDGE,
+							  CONTAINER_NETWORK_USER, CONTAINER_NETWORK_LOOPBACK};
+	int at = place("net", value, words, "own, none, bridge, user or host", err);
+
+	if (at < 0)
+		return at;
+	options->network = networks[at];
+	if (strcmp(value, "host") == 0)
+		options->namespaces &= ~(unsigned)CONTAINER_NS_NET;
+	else
+		options->namespaces |= CONTAINER_NS_NET;
+	return 0;
+}
+
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err)
 {
 	static const char *const own[] = {"own", "host", NULL}, *const choices[] = {"auto", "on", "off", NULL};
@@ -52,6 +69,8 @@ int container_options_set(struct container_options *options, const char *key, co
 			options->seccomp_off = at == 1;
 		return at < 0 ? at : 0;
 	}
+	if (strcmp(key, "net") == 0)
+		return set_network(options, value, err);
 	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
 		if (strcmp(namespaces[i].key, key) != 0)
 			continue;

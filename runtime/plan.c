@@ -1,6 +1,8 @@
 /* From options to an array of steps. Changes nothing on the host; what it reads of it is behind options.host_root. */
 #include "plan_build.h"
 
+#include "link.h"
+
 #include "rootfs.h"
 #include "steps.h"
 
@@ -122,6 +124,8 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 	plan_network_join(plan, options);
 	plan_root_enter(plan, options);
 	plan_network_settle(plan, options);
+	if (rc == 0 && whole)
+		rc = plan_link(plan, options, err);
 	/* Late as well: until here the steps may run wherever there is room. */
 	if (rc == 0)
 		rc = plan_affinity(plan, options, err);

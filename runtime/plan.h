@@ -81,6 +81,7 @@ struct child {
 	struct container_trace trace;
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */
 	struct helper helper;
+	uint32_t joined;  /* futex: 1 once the child is in its network namespace, where the parent waits for that */
 	uint32_t granted; /* futex: how many of the parent's steps beside the child are done; CHILD_GIVE_UP: one failed */
 };
 
@@ -98,6 +99,10 @@ struct container_plan {
 	int userns_fd;  /* a user namespace with that mapping, for mounts; -1: none */
 	int dev_fd;     /* a detached, read-only /dev that is cloned for each container; -1: each gets its own */
 	int channel[2]; /* from parent to child: descriptors; -1: not needed */
+	enum container_network network;
+	const char *bridge, *subnet; /* as asked for; empty: chosen */
+	struct network_limits link_limits;
+	struct network *links; /* of CONTAINER_NETWORK_BRIDGE, while the plan is open */
 	struct cgroup_tree tree;
 	int group_fds[CGROUP_CONTROLLER_COUNT]; /* of the tree's folders, while it is open; else -1 */
 	enum cgroup_mode cgroup_mode;

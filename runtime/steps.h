@@ -7,6 +7,7 @@ struct child;
 struct step;
 
 int step_namespaces(struct child *child, const struct step *step);
+int step_tell_joined(struct child *child, const struct step *step);
 int step_await(struct child *child, const struct step *step);
 int step_map_ids(struct child *child, const struct step *step);
 int step_become_root(struct child *child, const struct step *step);

@@ -21,7 +21,8 @@
 enum { PIDS_MAX = 512 };
 
 static const struct driver_option options[] = {
-	{"net", "own|host", "network namespace (default own, with a loopback)"},
+	{"net", "own|none|bridge|user|host",
+	 "network namespace with loopback; none: lo down; bridge: eth0 on a bridge; user: pasta or slirp4netns (default own)"},
 	{"pid", "own|host", "process namespace (default own)"},
 	{"ipc", "own|host", "namespace of shared memory and message queues (default own)"},
 	{"uts", "own|host", "namespace of the host name (default own)"},
