@@ -31,7 +31,7 @@ int mount_target(int root_fd, const char *path, uint64_t flags)
 
 int mount_change(int mount_fd, uint64_t set, uint64_t clear, unsigned flags)
 {
-	struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
+	struct mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = PRIVATE};
 
 	return done(CALL(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)));
 }
@@ -112,7 +112,7 @@ static int place_root(struct child *child)
 
 int source_open(const struct plan_source *source, int userns_fd)
 {
-	struct mount_attr attr = {.attr_set = source->set, .attr_clr = source->clear};
+	struct mount_attr attr = {.attr_set = source->set, .attr_clr = source->clear, .propagation = PRIVATE};
 	unsigned recursive = source->recursive ? AT_RECURSIVE : 0;
 
 	if (source->template_fd >= 0)

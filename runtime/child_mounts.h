@@ -8,7 +8,8 @@ struct child;
 /* Opens (O_PATH) a path inside the new root, without a way out by a symbolic or magic link. */
 int mount_target(int root_fd, const char *path, uint64_t flags);
 
-/* mount_setattr on a detached or attached mount; flags: AT_RECURSIVE or 0. */
+/* mount_setattr on a detached or attached mount; flags: AT_RECURSIVE or 0. The mount gets private as well: the clone of a shared one would carry
+ * what is mounted on it to the host. */
 int mount_change(int mount_fd, uint64_t set, uint64_t clear, unsigned flags);
 
 /* Shows files of a detached mount with the ids of a user namespace. */

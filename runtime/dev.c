@@ -40,7 +40,7 @@ static bool fill(int fd)
 		fine = mkdirat(fd, folders[i], 0755) == 0 && fchmodat(fd, folders[i], 0755, 0) == 0;
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]) && fine; i++)
 		fine = symlinkat(links[i][0], fd, links[i][1]) == 0;
-	return fine && mknodat(fd, "console", S_IFREG | 0600, 0) == 0;
+	return fine;
 }
 
 /* Or -1. */

@@ -279,6 +279,35 @@ Test(container_surroundings, root_with_few_capabilities)
 	EXPECT_LINE(words.text, "chmod: /dev/null: Read-only file system"); /* bound, as it could not be made */
 }
 
+/* The root folder on a mount that is shared, as systemd makes all of them. */
+static void shared_mounts(struct words *words)
+{
+	struct container_options options = options_here();
+	char before[32768], after[32768];
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(root, root, NULL, MS_BIND, NULL) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
+		say(words, "FAILED to share: %s\n", strerror(errno));
+	file_read("", "/proc/self/mountinfo", before, sizeof(before), NULL);
+	for (enum container_choice choice = CONTAINER_AUTO; choice <= CONTAINER_OFF; choice++) {
+		options.userns = choice;
+		say_script(words, &options, look);
+		file_read("", "/proc/self/mountinfo", after, sizeof(after), NULL);
+		if (strcmp(before, after) != 0)
+			say(words, "FAILED: mounts reached the host:\n%.4000s\n", after);
+	}
+}
+
+Test(container_surroundings, root_on_a_shared_mount)
+{
+	struct words words;
+
+	needs_root();
+	in_child(shared_mounts, &words);
+	cr_assert_null(strstr(words.text, "FAILED"), "%s", words.text);
+	expect_inside(&words);
+}
+
 /* A kernel before 5.12, as far as a filter can play it. */
 static void old_kernel(struct words *words)
 {
