@@ -71,7 +71,8 @@ int image_list(struct image_store *store, struct image **ret, size_t *ret_count,
 /* Removes the name, and the layers that no other image uses. -EBUSY while a container uses it (image_hold). */
 int image_remove(struct image_store *store, const char *name, struct error *err);
 
-/* A lock that keeps an image from being removed while it is used: close the descriptor to let go. */
+/* A lock that keeps an image from being removed or replaced while it is used: close the descriptor to let go. Hold first, then image_find(): what was
+ * found before may be gone. The descriptor is close-on-exec: the process that answers for the container keeps it. */
 int image_hold(struct image_store *store, const char *name, int *ret_fd, struct error *err);
 
 void image_done(struct image *image);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 void image_done(struct image *image)
 {
@@ -126,8 +125,9 @@ int image_find(struct image_store *store, const char *name, struct image *ret, s
 int image_hold(struct image_store *store, const char *name, int *ret_fd, struct error *err)
 {
 	char full[IMAGE_NAME_MAX], path[PATH_MAX];
-	struct stat held, now;
-	int rc = full_name(store, name, full, err);
+	/* Whoever removes or replaces looks and acts under the store's lock: nobody can come between. */
+	_cleanup_close_ int lock = store_lock(store, err);
+	int rc = lock < 0 ? lock : full_name(store, name, full, err);
 
 	if (rc == 0)
 		rc = record_path(store->path, full, path, err);
@@ -136,15 +136,11 @@ int image_hold(struct image_store *store, const char *name, int *ret_fd, struct 
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return error_errno(err, "image '%s'", full);
-	/* Blocks for the moment in which somebody looks whether it is in use. */
 	do
 		rc = flock(fd, LOCK_SH);
 	while (rc < 0 && errno == EINTR);
 	if (rc < 0)
 		return error_errno(err, "hold image '%s'", full);
-	/* It may have been removed or replaced between the two calls. */
-	if (fstat(fd, &held) < 0 || stat(path, &now) < 0 || held.st_ino != now.st_ino || held.st_dev != now.st_dev)
-		return error_set(err, ENOENT, "image '%s' was removed just now", full);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

@@ -125,8 +125,10 @@ static int open_source(struct import *import, int *ret_fd, struct stat *ret, str
 		rc = error_errno(err, "open");
 	if (rc == 0 && fstat(*ret_fd, ret) < 0)
 		rc = error_errno(err, "look at it");
-	if (rc == 0 && !S_ISDIR(ret->st_mode) && !S_ISREG(ret->st_mode))
-		rc = error_set(err, EINVAL, "neither a folder nor a file");
+	if (rc == 0 && !S_ISDIR(ret->st_mode) && !S_ISREG(ret->st_mode)) {
+		error_set(err, EINVAL, "neither a folder nor a file");
+		rc = error_hint(err, "a pipe is read as standard input: '-'");
+	}
 	return rc;
 }
 
@@ -143,11 +145,8 @@ static bool has_images(const struct layout *layout)
 
 static int import_archive(struct import *import, int folder_fd, bool is_private, struct error *err)
 {
-	struct layout layout = {.fd = folder_fd,
-				.is_private = is_private,
-				.scratch_fd = import->folder_fd,
-				.source = import->options->source,
-				.cancelled = import->options->cancelled};
+	struct layout layout = {
+		.fd = folder_fd, .is_private = is_private, .scratch_fd = import->folder_fd, .cancelled = import->options->cancelled};
 	_cleanup_(manifest_done) struct manifest manifest = {0};
 	/* Newer archives of `docker save` are both: the layout has digests of everything. */
 	bool is_oci = layout_has(&layout, "oci-layout") && layout_has(&layout, "index.json");

@@ -11,10 +11,9 @@
 #include <stdint.h>
 
 struct layout {
-	int fd;             /* the folder; borrowed */
-	bool is_private;    /* only we can write to it: verified in place, otherwise copied first */
-	int scratch_fd;     /* folder for copies; borrowed */
-	const char *source; /* for messages */
+	int fd;          /* the folder; borrowed */
+	bool is_private; /* only we can write to it: verified in place, otherwise copied first */
+	int scratch_fd;  /* folder for copies; borrowed */
 	const bool *cancelled;
 };
 

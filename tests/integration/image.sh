@@ -8,7 +8,7 @@ export BENCH_IMAGE_DIR=$WORK/store
 import() { bench image import --quiet "$@" </dev/null; }
 names() { bench image list --json | /usr/bin/python3 -c 'import json, sys; print(" ".join(i["name"] for i in json.load(sys.stdin)))'; }
 field() { bench image list --json | /usr/bin/python3 -c 'import json, sys; print(next(i[sys.argv[2]] for i in json.load(sys.stdin) if i["name"] == sys.argv[1]))' "$@"; }
-store_is_empty() { [ -z "$(ls -A "$BENCH_IMAGE_DIR/layers" "$BENCH_IMAGE_DIR/tmp" "$BENCH_IMAGE_DIR/images" | grep -v ':$' | grep -v '^$')" ]; }
+store_is_empty() { [ -z "$(find "$BENCH_IMAGE_DIR"/{images,layers,tmp} -mindepth 1)" ]; }
 # wait_for COMMAND…: until it succeeds, ten seconds at most.
 wait_for() {
 	local deadline=$((SECONDS + 10))
