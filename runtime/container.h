@@ -88,6 +88,7 @@ struct container_options {
 	bool seccomp_off;
 	bool die_with_parent; /* the end of the thread that started it kills it (PR_SET_PDEATHSIG); a program that changes its user ends that */
 	struct cgroup_limits limits;
+	unsigned accounting;     /* controllers that are wanted for their counters alone: CGROUP_BIT(CGROUP_CPUACCT) … */
 	const char *cgroup_name; /* name of the group that holds this plan's containers, unique on the host (cgroup_run_name()) */
 	const char *cpuset;      /* CPUs in list format; NULL or empty: not bound */
 	uid_t uid;               /* host ids of the caller, who becomes root inside a user namespace */

@@ -1,6 +1,8 @@
 /* bench clean: undoes what runs that were killed, with their supervisor, left behind. */
 #include "command.h"
 
+#include <containers/control.h>
+#include <containers/state.h>
 #include <measure/run_dir.h>
 
 #include <argp.h>
@@ -9,7 +11,7 @@
 
 struct clean_command {
 	bool check, cache;
-	int alive, dead, left, resisted;
+	int alive, containers, dead, left, resisted;
 	struct error err;
 };
 
@@ -37,9 +39,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = option_table,
 	.parser = parse_option,
-	.doc = "Removes what killed runs left behind: processes, cgroups, mounts, guests, network links, temporary files. Runs that are "
-	       "alive are not "
-	       "touched.\v"
+	.doc = "Removes what killed runs and containers left behind: processes, cgroups, mounts, links, guests, temporary files. Those "
+	       "that are "
+	       "alive are not touched.\v"
 	       "Every run undoes itself, also when it is killed; this is for the power cut, or for a supervisor that was killed too.",
 };
 
@@ -66,6 +68,35 @@ static void visit_run(const char *run_path, bool alive, void *arg)
 	}
 }
 
+/* A container that ended in order and was kept is not left behind: `bench container rm` is for it. */
+static void visit_container(const char *path, const char *id, bool held, void *arg)
+{
+	struct clean_command *command = arg;
+	struct container_state state = {0};
+
+	if (held) {
+		command->containers++;
+		return;
+	}
+	bool kept = state_read(path, &state, NULL) == 0 && state.status == STATE_EXITED;
+	state_done(&state);
+	if (kept)
+		return;
+	command->dead++;
+	printf("%s %s\n", command->check ? "left behind by" : "removing", path);
+	command->left += folder_leftovers(path, print_object, NULL);
+	if (!command->check)
+		command->resisted += control_remove(path, false, &command->err) < 0;
+}
+
+static int clean_containers(struct clean_command *command)
+{
+	char base[PATH_MAX];
+	int rc = run_dir_parent(base, sizeof(base), &command->err);
+
+	return rc < 0 ? rc : folder_each(base, visit_container, command, &command->err);
+}
+
 static int remove_cache(struct error *err)
 {
 	char path[PATH_MAX];
@@ -85,6 +116,10 @@ int cmd_clean(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &command);
 	if (run_dir_each(visit_run, &command, &command.err) < 0)
 		return report_error(&command.err, EXIT_COULD_NOT_RUN);
+	if (clean_containers(&command) < 0)
+		return report_error(&command.err, EXIT_COULD_NOT_RUN);
+	if (command.containers > 0)
+		printf("%d container%s alive, not touched\n", command.containers, command.containers == 1 ? " is" : "s are");
 	if (command.alive > 0)
 		printf("%d run%s alive, not touched\n", command.alive, command.alive == 1 ? " is" : "s are");
 	if (command.dead == 0)

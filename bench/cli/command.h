@@ -18,6 +18,7 @@ enum exit_status {
 int cmd_doctor(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_container(int argc, char **argv);
 int cmd_clean(int argc, char **argv);
 int cmd_image(int argc, char **argv);
 

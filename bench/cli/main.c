@@ -24,6 +24,7 @@ static const struct {
 	{"run", cmd_run, "run an experiment: bench run startup --n 100", true},
 	{"show", cmd_show, "print a saved result", false},
 	{"image", cmd_image, "import, list and remove what containers run: bench image import debian.tar", false},
+	{"container", cmd_container, "containers started by hand: run, exec, ps, inspect …", true},
 	{"clean", cmd_clean, "remove what runs that were killed left behind", false},
 };
 
@@ -33,7 +34,7 @@ static void print_help(FILE *out)
 	      "Measures containers against virtual machines: the same workload as a process, in a container and in a VM, by one clock.\n\n",
 	      out);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(out, "  bench %-8s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  bench %-9s %s\n", commands[i].name, commands[i].help);
 	fputs("\n  bench COMMAND --help   the options of a command\n"
 	      "  bench --version\n\n"
 	      "Start here:\n"
@@ -139,6 +140,6 @@ int main(int argc, char **argv)
 		return commands[i].run(argc - 1, argv + 1);
 	}
 	error_set(&err, EINVAL, "unknown command '%s'", argv[1]);
-	error_hint(&err, "commands: doctor, run, show, image, clean; see 'bench --help'");
+	error_hint(&err, "commands: doctor, run, show, image, container, clean; see 'bench --help'");
 	return report_error(&err, EXIT_USAGE);
 }

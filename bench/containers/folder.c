@@ -61,7 +61,7 @@ bool folder_is_held(const char *path)
 	if (folder_file(path, "lock", lock, sizeof(lock), NULL) < 0)
 		return false;
 	_cleanup_close_ int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0; /* shared: two that look do not see each other */
 }
 
 int folder_wait_free(const char *path, int timeout_ms, struct error *err)

@@ -2,7 +2,7 @@
  *
  *   lock        held by the container's monitor (and its keeper) as long as it lives: a folder whose lock is free has no monitor any more
  *   journal     what was made for it (base/journal.h), so that others can undo it
- *   state.json  the record (record.h)
+ *   state.json  the state (state.h)
  *   log, log.1  output of a container that runs in the background (log_file.h)
  *
  * The run base is the caller's to choose and to pass ("/run/bench"); folders of other things in it are never looked at. */

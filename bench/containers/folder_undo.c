@@ -1,7 +1,7 @@
 /* Undoing what a container without monitor left behind. */
 #include "folder.h"
 
-#include "record.h"
+#include "state.h"
 
 #include <base/files.h>
 #include <base/journal.h>
@@ -20,13 +20,13 @@ static int undo_link(enum journal_kind kind, const char *argument, void *arg, st
 int folder_undo(const char *path, struct error *err)
 {
 	char journal[FOLDER_PATH_MAX];
-	struct record record;
+	struct container_state state;
 
 	if (folder_file(path, "journal", journal, sizeof(journal), err) < 0)
 		return -ENAMETOOLONG;
-	if (record_read(path, &record, NULL) == 0) {
-		record_thaw(&record); /* SIGKILL waits in a frozen task of cgroup v1 */
-		record_done(&record);
+	if (state_read(path, &state, NULL) == 0) {
+		state_thaw(&state); /* SIGKILL waits in a frozen task of cgroup v1 */
+		state_done(&state);
 	}
 	return journal_undo(journal, undo_link, NULL, err);
 }
