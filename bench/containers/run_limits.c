@@ -131,7 +131,8 @@ static int find_disk(struct cgroup_limits *limits, const char *path, struct cgro
 }
 
 /* DEVICE:RATE; the rate is behind the last colon. */
-static int split_rate(struct run_spec *spec, const char *value, struct cgroup_io_limit **ret, int64_t *ret_rate, struct error *err)
+static int split_rate(struct run_spec *spec, const char *value, bool is_count, struct cgroup_io_limit **ret, int64_t *ret_rate,
+		      struct error *err)
 {
 	const char *colon = strrchr(value, ':');
 	char path[256];
@@ -140,7 +141,7 @@ static int split_rate(struct run_spec *spec, const char *value, struct cgroup_io
 		return error_set(err, EINVAL, "'%.200s': expected DEVICE:RATE, e.g. /dev/sda:10M", value);
 	memcpy(path, value, (size_t)(colon - value));
 	path[colon - value] = '\0';
-	int rc = parse_size(colon + 1, ret_rate, err);
+	int rc = is_count ? parse_integer("requests", colon + 1, 1, INT32_MAX, ret_rate, err) : parse_size(colon + 1, ret_rate, err);
 	return rc < 0 ? rc : find_disk(&spec->options.limits, path, ret, err);
 }
 
@@ -148,7 +149,7 @@ static int set_io_read(struct run_spec *spec, const char *value, struct error *e
 {
 	struct cgroup_io_limit *disk;
 	int64_t rate;
-	int rc = split_rate(spec, value, &disk, &rate, err);
+	int rc = split_rate(spec, value, false, &disk, &rate, err);
 
 	if (rc == 0)
 		disk->read_bytes = rate;
@@ -159,7 +160,7 @@ static int set_io_write(struct run_spec *spec, const char *value, struct error *
 {
 	struct cgroup_io_limit *disk;
 	int64_t rate;
-	int rc = split_rate(spec, value, &disk, &rate, err);
+	int rc = split_rate(spec, value, false, &disk, &rate, err);
 
 	if (rc == 0)
 		disk->write_bytes = rate;
@@ -170,7 +171,7 @@ static int set_iops_read(struct run_spec *spec, const char *value, struct error 
 {
 	struct cgroup_io_limit *disk;
 	int64_t rate;
-	int rc = split_rate(spec, value, &disk, &rate, err);
+	int rc = split_rate(spec, value, true, &disk, &rate, err);
 
 	if (rc == 0)
 		disk->read_ops = rate;
@@ -181,7 +182,7 @@ static int set_iops_write(struct run_spec *spec, const char *value, struct error
 {
 	struct cgroup_io_limit *disk;
 	int64_t rate;
-	int rc = split_rate(spec, value, &disk, &rate, err);
+	int rc = split_rate(spec, value, true, &disk, &rate, err);
 
 	if (rc == 0)
 		disk->write_ops = rate;

@@ -386,19 +386,6 @@ int run_spec_set(struct run_spec *spec, const char *option, const char *value, s
 	return rc < 0 ? (error_prefix(err, "--%s", option), rc) : 0;
 }
 
-const char *const *run_spec_options(void)
-{
-	static const char *names[OPTIONS + 32];
-	size_t n = 0;
-
-	for (size_t i = 0; i < OPTIONS; i++)
-		names[n++] = options[i].name;
-	for (const struct run_option *limit = run_limit_options; limit->name && n + 1 < sizeof(names) / sizeof(names[0]); limit++)
-		names[n++] = limit->name;
-	names[n] = NULL;
-	return names;
-}
-
 static int conflict(struct error *err, const char *text)
 {
 	return error_set(err, EINVAL, "%s", text);

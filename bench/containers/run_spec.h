@@ -1,5 +1,5 @@
 /* What a person asks for in `bench container run`: options as text into one plain struct. Each option is set by its long name, so that the
- * command's option table and this one can be held against each other by a test. */
+ * command's option table and this one cannot drift apart unseen: tests/cli/container_input.sh tries each that the help names. */
 #pragma once
 
 #include "texts.h"
@@ -39,9 +39,6 @@ int run_spec_set(struct run_spec *spec, const char *option, const char *value, s
 
 /* What contradicts each other, once all are set. */
 int run_spec_check(struct run_spec *spec, struct error *err);
-
-/* Names of all options, NULL-terminated: for the test that holds them against the command's table. */
-const char *const *run_spec_options(void);
 
 /* ---- inside ---- */
 
