@@ -13,7 +13,7 @@ void cgroup_hierarchy_free(struct cgroup_hierarchy *hierarchy)
 
 const char *cgroup_hierarchy_path(const struct cgroup_hierarchy *hierarchy, size_t node, char *ret, size_t size)
 {
-	size_t chain[CGROUP_DEPTH_MAX], depth = 0, used = 0;
+	size_t chain[CGROUP_DEPTH_MAX] = {0}, depth = 0, used = 0;
 
 	for (int at = (int)node; at >= 0 && depth < CGROUP_DEPTH_MAX; at = hierarchy->nodes[at].parent)
 		chain[depth++] = (size_t)at;

@@ -137,7 +137,7 @@ static enum verdict measure(bool writes, bool ops, int64_t asked, char *text, si
 		return verdict;
 	double total = (double)job.n * (double)unit, scale = ops ? 1 : MIB, rate = total / held_s;
 	int64_t counted = ops ? writes ? usage.io.write_ops : usage.io.read_ops : writes ? usage.io.write_bytes : usage.io.read_bytes;
-	bool bites = rate < 1.3 * (double)asked && rate > 0.6 * (double)asked && total / free_s > 2 * rate;
+	bool bites = rate < 1.3 * (double)asked && rate > 0.4 * (double)asked && total / free_s > 2 * rate;
 	return SAY(bites && (double)counted >= total ? BITES : FAILED,
 		   "disk %u:%u asked %.1f %s/s, measured %.2f (without limit %.1f); counted %.1f", job.major, job.minor,
 		   (double)asked / scale, ops ? "operations" : "MiB", rate / scale, total / free_s / scale, (double)counted / scale);
@@ -155,12 +155,12 @@ enum verdict case_write_bytes(char *text, size_t size)
 
 enum verdict case_read_ops(char *text, size_t size)
 {
-	return measure(false, true, 100, text, size);
+	return measure(false, true, 50, text, size);
 }
 
 enum verdict case_write_ops(char *text, size_t size)
 {
-	return measure(true, true, 100, text, size);
+	return measure(true, true, 50, text, size);
 }
 
 /* Which scheduler serves a disk decides whether a weight has an effect; that it arrives where the scheduler reads it can be seen everywhere. */

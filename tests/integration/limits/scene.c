@@ -34,8 +34,10 @@ void scene_close(struct scene *scene)
 {
 	struct error err = {0};
 
-	if (cgroup_remove(&scene->tree, &scene->group, &err) < 0 || cgroup_tree_close(&scene->tree, &err) < 0)
-		fprintf(stderr, "left behind: %s\n", err.message);
+	if (cgroup_remove(&scene->tree, &scene->group, &err) == 0 && cgroup_tree_close(&scene->tree, &err) == 0)
+		return;
+	fprintf(stderr, "left behind: %s\n", err.message);
+	exit(EXIT_FAILURE);
 }
 
 pid_t member_start(const struct scene *scene, int (*work)(void *arg), void *arg)

@@ -34,6 +34,8 @@ struct scene {
 
 /* Makes a tree and one group with these limits. Not BITES: the text is written, nothing is left. */
 enum verdict scene_open(const struct cgroup_limits *limits, unsigned extra, struct scene *ret, char *text, size_t size);
+
+/* What cannot be removed ends the program with a failure. */
 void scene_close(struct scene *scene);
 
 /* A child inside the group that runs `work`, whose result is its exit status. */
