@@ -65,6 +65,24 @@ static void fill_step(const struct step_list *list, const struct driver_summary 
 	cell_share(step->share, grid_add(row, "share"), GRID_TEXT_MAX);
 }
 
+/* By median begin, as on the chart; what was never timed is not shown. Returns how many. */
+static size_t order_steps(const struct driver_summary *own, size_t ret[STEPS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < own->n_steps && i < STEPS_MAX; i++) {
+		size_t place = n;
+
+		if (own->steps[i].duration.n == 0)
+			continue;
+		for (; place > 0 && own->steps[ret[place - 1]].begin_ns > own->steps[i].begin_ns; place--)
+			ret[place] = ret[place - 1];
+		ret[place] = i;
+		n++;
+	}
+	return n;
+}
+
 int grid_steps(const struct result *result, const struct summary *summary, struct grid *ret, struct error *err)
 {
 	int d = anatomy_subject(summary);
@@ -83,15 +101,12 @@ int grid_steps(const struct result *result, const struct summary *summary, struc
 	size_t n_rests = sizeof(rests) / sizeof(rests[0]);
 	int r = grid_begin(ret, own->n_steps + n_rests, err, "Steps of a start of %s (medians; n = %zu)",
 			   label_driver_within(&result->drivers[d], 32, label, sizeof(label)), own->total.n);
-	size_t rows = 0;
+	size_t order[STEPS_MAX], n = order_steps(own, order), rows = 0;
 
-	for (size_t i = 0; i < own->n_steps && r == 0; i++) {
-		struct grid_row row = {.grid = ret, .index = rows};
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct grid_row row = {.grid = ret, .index = rows++};
 
-		if (own->steps[i].duration.n == 0)
-			continue;
-		fill_step(&result->drivers[d].info.steps, own, i, &row);
-		rows++;
+		fill_step(&result->drivers[d].info.steps, own, order[i], &row);
 	}
 	for (size_t i = 0; i < n_rests && r == 0; i++) {
 		struct grid_row row = {.grid = ret, .index = rows++};

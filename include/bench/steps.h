@@ -1,6 +1,6 @@
 /* The steps of one start: a level below the ladder of marks (timeline.h), for those who ask where the time goes.
  *
- * A driver declares the steps of its starts once, in open(): names in the order in which they begin, each in the lane that does it. start() then
+ * A driver declares the steps of its starts once, in open(): names in the order of its plan, each in the lane that does it. start() then
  * fills in when each began and ended, if it was asked to (instance.h). Lanes run beside each other, so steps of different lanes may overlap; those
  * of one lane do not. Nanoseconds of the host's CLOCK_MONOTONIC, as marks. A step that did not run, or that nobody could time, is absent, never
  * guessed. Plain data: it crosses from worker to bench as it is. */
