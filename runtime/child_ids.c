@@ -18,6 +18,19 @@ int step_become_root(struct child *child, const struct step *step)
 	return done(rc < 0 ? rc : CALL(SYS_setresuid, 0, 0, 0));
 }
 
+/* After all that needs privilege; the bounding set is what it shall be by then. The kernel takes the capabilities of who is not root any more. */
+int step_run_as(struct child *child, const struct step *step)
+{
+	const struct container_plan *plan = child->plan;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {0};
+	long rc = CALL(SYS_setresgid, plan->run_gid, plan->run_gid, plan->run_gid);
+
+	if (rc == 0)
+		rc = CALL(SYS_setresuid, plan->run_uid, plan->run_uid, plan->run_uid);
+	return done(rc < 0 || plan->run_uid == 0 ? rc : CALL(SYS_capset, &header, none));
+}
+
 /* What the parent has sent by SCM_RIGHTS; returns how many. */
 static int receive(int channel, int *ret_fds, int max)
 {

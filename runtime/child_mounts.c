@@ -1,5 +1,5 @@
-/* Steps that build the container's root. Mounts are objects behind descriptors, and a target is opened inside the new root by openat2 (no way
- * out by a symbolic or magic link), never named by a string that the image could redirect. */
+/* Steps that build the container's root. Mounts are objects behind descriptors, and a target is opened inside the new root (child_targets.c), never
+ * named by a string that the image could redirect. */
 #include "child_mounts.h"
 #include "calls.h"
 #include "plan.h"
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -20,14 +19,6 @@
 #define DETACH  2           /* MNT_DETACH */
 #define RECURSE 16384       /* MS_REC */
 #define PRIVATE (1ul << 18) /* MS_PRIVATE */
-
-int mount_target(int root_fd, const char *path, uint64_t flags)
-{
-	struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	long fd = CALL(SYS_openat2, root_fd, path, &how, sizeof(how));
-
-	return (int)fd;
-}
 
 int mount_change(int mount_fd, uint64_t set, uint64_t clear, unsigned flags)
 {
@@ -99,8 +90,7 @@ int step_private_mounts(struct child *child, const struct step *step)
 	return done(CALL(SYS_mount, NULL, "/", NULL, RECURSE | PRIVATE, NULL));
 }
 
-/* Root_fd goes on top of "/", where it waits for the pivot: no path of the host has to be open to us for that. */
-static int place_root(struct child *child)
+int mount_place_root(struct child *child)
 {
 	int rc = done(CALL(SYS_move_mount, child->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
 
@@ -137,7 +127,7 @@ int step_root(struct child *child, const struct step *step)
 	const struct plan_source *source = &child->plan->sources[step->number];
 
 	child->root_fd = source->by_parent ? child->source_fds[step->number] : source_open(source, -1);
-	return child->root_fd < 0 ? child->root_fd : place_root(child);
+	return child->root_fd < 0 ? child->root_fd : mount_place_root(child);
 }
 
 /* Copies the root folder's file of that name into the new root. */
@@ -176,7 +166,7 @@ int step_root_copy(struct child *child, const struct step *step)
 		rc = copy_program(child, step->arg + 1);
 	if (rc == 0)
 		rc = mount_change(child->root_fd, step->number, 0, 0);
-	return rc < 0 ? rc : place_root(child);
+	return rc < 0 ? rc : mount_place_root(child);
 }
 
 /* One tmpfs for all that is writable: its folders are bound to where they belong. Kernels that clone folders of attached mounts alone get it on
@@ -210,6 +200,23 @@ int step_tmpfs_bind(struct child *child, const struct step *step)
 	if (fd >= 0 && step->number)
 		rc = mount_change(fd, step->number, 0, 0);
 	return rc < 0 ? rc : mount_attach(child, fd, step->arg, O_DIRECTORY);
+}
+
+/* arg: where it shows inside, number: which source. */
+int step_volume(struct child *child, const struct step *step)
+{
+	const struct plan_source *source = &child->plan->sources[step->number];
+	int fd = source->by_parent ? child->source_fds[step->number] : source_open(source, -1), target, rc;
+
+	if (fd < 0)
+		return fd;
+	target = mount_target_made(child->root_fd, step->arg, source->is_folder);
+	if (target < 0)
+		return target;
+	rc = done(CALL(SYS_move_mount, fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+	CALL(SYS_close, target);
+	CALL(SYS_close, fd);
+	return rc;
 }
 
 /* The new root changes places with the old one, which then lies on top, with the tmpfs upon it where that is attached, and is let go of: no folder

@@ -1,12 +1,22 @@
 /* Mounts as the child makes them, for the files child_*.c: objects behind descriptors. All return a descriptor, 0 or -errno. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct child;
 
 /* Opens (O_PATH) a path inside the new root, without a way out by a symbolic or magic link. */
 int mount_target(int root_fd, const char *path, uint64_t flags);
+
+/* The same; what is missing is made: a folder, or an empty file in folders. */
+int mount_target_made(int root_fd, const char *path, bool folder);
+
+/* Makes sure that the root has a folder of that name: makes it, and one in place of a link or file. For roots that are overlays. */
+int mount_folder_at_top(int root_fd, const char *name);
+
+/* The child's root_fd goes on top of "/", where it waits for the pivot: no path of the host has to be open to us for that. */
+int mount_place_root(struct child *child);
 
 /* mount_setattr on a detached or attached mount; flags: AT_RECURSIVE or 0. The mount gets private as well: the clone of a shared one would carry
  * what is mounted on it to the host. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
@@ -162,6 +163,17 @@ int step_stdio(struct child *child, const struct step *step)
 			return (int)rc;
 	/* Now, not at exec: until then a path through /proc/self/fd, as the image's program may be one, would lead out by them. */
 	return done(CALL(SYS_close_range, 3u, ~0u, 0u));
+}
+
+/* All descriptors but three are closed by now, so that no path through them leads out; and a folder that lies outside has no name here. */
+int step_working_dir(struct child *child, const struct step *step)
+{
+	char where[PATH_MAX];
+	long rc = CALL(SYS_chdir, step->arg);
+
+	if (rc == 0)
+		rc = CALL(SYS_getcwd, where, sizeof(where));
+	return rc < 0 ? (int)rc : where[0] == '/' ? 0 : -EXDEV;
 }
 
 int step_no_new_privileges(struct child *child, const struct step *step)

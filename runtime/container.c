@@ -91,6 +91,8 @@ static int start_child(struct container_plan *plan, const int stdio[3], int time
 	rc = plan_launch(plan, born_in[0], timeout_ms, made, err);
 	made->trace = child->trace;
 	parent_close_sources(plan);
+	if (rc == 0 && plan->terminal)
+		rc = parent_receive_terminal(plan, made, err);
 	if (rc < 0)
 		parent_forget(plan);
 	cleanup_close(&born_in[0]);
@@ -122,6 +124,9 @@ int container_start(struct container_plan *plan, const char *id, const int stdio
 int container_stop(struct container_plan *plan, struct container *container, struct error *err)
 {
 	int rc = plan_reap(&container->pid, &container->pidfd, &container->status, err);
+
+	if (!plan)
+		return rc;
 	int unlinked = plan_link_undo(plan, container, rc < 0 ? NULL : err);
 	int removed = cgroup_remove(&plan->tree, &container->cgroup, rc < 0 ? NULL : err);
 
@@ -148,6 +153,7 @@ void container_plan_free(struct container_plan *plan)
 	cleanup_close(&plan->channel[1]);
 	for (size_t i = 0; i < plan->n_texts; i++)
 		free(plan->texts[i]);
+	free(plan->texts);
 	plan_free_strings(plan->argv);
 	plan_free_strings(plan->envp);
 	plan_free_strings(plan->programs);

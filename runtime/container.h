@@ -57,7 +57,7 @@ struct container_mount {
 };
 
 /* The child is in its cgroup before its exec, but in its parent's memory: a limit that the start itself breaks would end both. */
-enum { CONTAINER_MEMORY_MIN = 4 << 20, CONTAINER_STEPS_MAX = 64, CONTAINER_PARENT_STEPS_MAX = 8 };
+enum { CONTAINER_MEMORY_MIN = 4 << 20, CONTAINER_STEPS_MAX = 128, CONTAINER_PARENT_STEPS_MAX = 8 };
 
 struct container_options {
 	const char *rootfs;        /* absolute path of the root folder; becomes "/" */
@@ -101,7 +101,8 @@ struct container_options {
 /* All namespaces, seccomp, own ids, automatic choices, no limits. */
 struct container_options container_options_default(void);
 
-/* Sets one from text: mount, pid, net, uts, ipc, cgroupns = own|host; userns, cgroup = auto|on|off; seccomp = on|off. -ENOENT: no such key. */
+/* Sets one from text: mount, pid, uts, ipc, cgroupns, time = own|host; net = own|host|none; userns, cgroup = auto|on|off; seccomp = on|off;
+ * root = read-only|overlay; tmpfs = SIZE. -ENOENT: no such key. */
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err);
 
 /* What the plan decided, in words for a result. */

@@ -1,6 +1,8 @@
 /* Options of a container as people write them. */
 #include "container.h"
 
+#include <base/units.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +34,57 @@ static int place(const char *key, const char *value, const char *const *words, c
 	return error_set(err, EINVAL, "option %s=%.60s: expected %s", key, value, expected);
 }
 
-static int set_network(struct container_options *options, const char *value, struct error *err)
+static int set_choice(enum container_choice *ret, const char *key, const char *value, struct error *err)
+{
+	static const char *const words[] = {"auto", "on", "off", NULL};
+	int at = place(key, value, words, "auto, on or off", err);
+
+	if (at >= 0)
+		*ret = (enum container_choice)at;
+	return at < 0 ? at : 0;
+}
+
+static int set_userns(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	return set_choice(&options->userns, key, value, err);
+}
+
+static int set_cgroup(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	return set_choice(&options->cgroup, key, value, err);
+}
+
+static int set_seccomp(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	static const char *const words[] = {"on", "off", NULL};
+	int at = place(key, value, words, "on or off", err);
+
+	if (at >= 0)
+		options->seccomp_off = at == 1;
+	return at < 0 ? at : 0;
+}
+
+static int set_root(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	static const char *const words[] = {"read-only", "overlay", NULL};
+	int at = place(key, value, words, "read-only or overlay", err);
+
+	if (at >= 0)
+		options->root = (enum container_root)at;
+	return at < 0 ? at : 0;
+}
+
+static int set_tmpfs(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	return parse_bytes(value, &options->tmpfs_bytes, err);
+}
+
+static int set_network(struct container_options *options, const char *key, const char *value, struct error *err)
 {
 	static const char *const words[] = {"own", "none", "bridge", "user", "host", NULL};
 	static const enum container_network networks[] = {CONTAINER_NETWORK_LOOPBACK, CONTAINER_NETWORK_NONE, CONTAINER_NETWORK_BRIDGE,
 							  CONTAINER_NETWORK_USER, CONTAINER_NETWORK_LOOPBACK};
-	int at = place("net", value, words, "own, none, bridge, user or host", err);
+	int at = place(key, value, words, "own, none, bridge, user or host", err);
 
 	if (at < 0)
 		return at;
@@ -49,37 +96,33 @@ static int set_network(struct container_options *options, const char *value, str
 	return 0;
 }
 
+static int set_namespace(struct container_options *options, unsigned flag, const char *key, const char *value, struct error *err)
+{
+	static const char *const words[] = {"own", "host", NULL};
+	int at = place(key, value, words, "own or host", err);
+
+	if (at == 0)
+		options->namespaces |= flag;
+	else if (at == 1)
+		options->namespaces &= ~flag;
+	return at < 0 ? at : 0;
+}
+
+static const struct {
+	const char *key;
+	int (*set)(struct container_options *options, const char *key, const char *value, struct error *err);
+} setters[] = {
+	{"userns", set_userns}, {"cgroup", set_cgroup}, {"seccomp", set_seccomp},
+	{"root", set_root},     {"tmpfs", set_tmpfs},   {"net", set_network},
+};
+
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err)
 {
-	static const char *const own[] = {"own", "host", NULL}, *const choices[] = {"auto", "on", "off", NULL};
-	enum container_choice *choice = strcmp(key, "userns") == 0   ? &options->userns
-					: strcmp(key, "cgroup") == 0 ? &options->cgroup
-								     : NULL;
-	int at;
-
-	if (choice) {
-		at = place(key, value, choices, "auto, on or off", err);
-		if (at >= 0)
-			*choice = (enum container_choice)at;
-		return at < 0 ? at : 0;
-	}
-	if (strcmp(key, "seccomp") == 0) {
-		at = place(key, value, choices + 1, "on or off", err);
-		if (at >= 0)
-			options->seccomp_off = at == 1;
-		return at < 0 ? at : 0;
-	}
-	if (strcmp(key, "net") == 0)
-		return set_network(options, value, err);
-	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
-		if (strcmp(namespaces[i].key, key) != 0)
-			continue;
-		at = place(key, value, own, "own or host", err);
-		if (at == 0)
-			options->namespaces |= namespaces[i].flag;
-		else if (at == 1)
-			options->namespaces &= ~namespaces[i].flag;
-		return at < 0 ? at : 0;
-	}
+	for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++)
+		if (strcmp(setters[i].key, key) == 0)
+			return setters[i].set(options, key, value, err);
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++)
+		if (strcmp(namespaces[i].key, key) == 0)
+			return set_namespace(options, namespaces[i].flag, key, value, err);
 	return error_set(err, ENOENT, "a container has no option '%.60s'", key);
 }

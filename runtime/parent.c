@@ -36,8 +36,9 @@ void parent_forget(struct container_plan *plan)
 {
 	char byte;
 
-	while (plan->channel[1] >= 0 && recv(plan->channel[1], &byte, 1, MSG_DONTWAIT) >= 0)
-		; /* descriptors that nobody asks for are closed by the kernel */
+	for (int i = 0; i < 2; i++)
+		while (plan->channel[i] >= 0 && recv(plan->channel[i], &byte, 1, MSG_DONTWAIT) >= 0)
+			; /* descriptors that nobody asks for are closed by the kernel */
 }
 
 int parent_map_ids(struct container_plan *plan, struct container *made, struct error *err)
@@ -75,4 +76,20 @@ int parent_send_cgroup(struct container_plan *plan, struct container *made, stru
 	for (int i = 0; i < n; i++)
 		close(fds[i]);
 	return rc < 0 ? rc : 0;
+}
+
+/* The child has sent the master of its terminal, or ended. */
+int parent_receive_terminal(struct container_plan *plan, struct container *made, struct error *err)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+
+	if (recvmsg(plan->channel[0], &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+		return error_errno(err, "receive the container's terminal");
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
+		return error_set(err, EBADMSG, "the container sent no terminal");
+	memcpy(&made->terminal_fd, CMSG_DATA(header), sizeof(int));
+	return 0;
 }

@@ -25,15 +25,17 @@ const char *plan_text(struct container_plan *plan, const char *format, ...)
 	char *made = NULL;
 	va_list ap;
 
-	if (plan->n_texts == PLAN_TEXTS_MAX)
-		return NULL;
 	va_start(ap, format);
 	if (vasprintf(&made, format, ap) < 0)
 		made = NULL;
 	va_end(ap);
-	if (made)
-		plan->texts[plan->n_texts++] = made;
-	return made;
+	char **more = made ? reallocarray(plan->texts, plan->n_texts + 1, sizeof(*more)) : NULL;
+	if (!more) {
+		free(made);
+		return NULL;
+	}
+	plan->texts = more;
+	return plan->texts[plan->n_texts++] = made;
 }
 
 void plan_add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number)
@@ -109,7 +111,7 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 
 static int plan_inside(struct container_plan *plan, const struct container_options *options, bool whole, struct error *err)
 {
-	int rc = whole ? runtime_rootfs_check(options->rootfs, err) : 0;
+	int rc = whole && !plan_is_overlay(options) ? runtime_rootfs_check(options->rootfs, err) : 0;
 
 	if (rc == 0 && !realpath(whole ? options->rootfs : "/", plan->rootfs))
 		rc = error_errno(err, "root folder %s", options->rootfs);
@@ -132,7 +134,9 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 	if (rc < 0)
 		return rc;
 	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed at exec", 0);
-	rc = plan_privileges(plan, options, err);
+	rc = plan_identity(plan, options, err);
+	if (rc == 0)
+		rc = plan_privileges(plan, options, err);
 	if (rc == 0 && whole)
 		plan_add(plan, "exec", step_exec, plan->argv[0], 0);
 	return rc;
@@ -148,9 +152,13 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
 		plan->group_fds[i] = -1;
 	plan->limits = options->limits;
+	plan->run_uid = options->run_uid;
+	plan->run_gid = options->run_gid;
 	plan->journal = options->journal;
 	plan->start_timeout_ms = options->start_timeout_ms > 0 ? options->start_timeout_ms : DEFAULT_TIMEOUT_MS;
 	int rc = check_kernel(options, err);
+	if (rc == 0)
+		rc = plan_devices(plan, options, err);
 	if (rc == 0)
 		rc = plan_surroundings(plan, options, err);
 	if (rc == 0)

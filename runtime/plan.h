@@ -40,8 +40,17 @@ struct plan_source {
 	int template_fd;     /* a detached mount to clone instead, as it is; -1: none */
 	uint64_t set, clear; /* MOUNT_ATTR_* */
 	bool recursive;
+	bool is_folder;
 	bool maps_ids;  /* what belongs to 0 on the host belongs to 0 inside */
 	bool by_parent; /* opened before the clone, by who may; else by the child */
+};
+
+/* A root that is an overlay: numbers of its sources. */
+struct plan_overlay {
+	size_t first_layer, n_layers; /* bottom first */
+	bool keeps;                   /* the upper layer is a folder of the host: source `upper` */
+	size_t upper;
+	bool in_userns;
 };
 
 struct plan_rlimit {
@@ -49,10 +58,10 @@ struct plan_rlimit {
 	struct rlimit value;
 };
 
-enum { PLAN_RLIMITS_MAX = 4, PLAN_TEXTS_MAX = 64, PLAN_SOURCES_MAX = 256, CHILD_STACK_BYTES = 64 * 1024, HELPER_STACK_BYTES = 16 * 1024 };
+enum { PLAN_RLIMITS_MAX = 4, PLAN_SOURCES_MAX = 256, CHILD_STACK_BYTES = 64 * 1024, HELPER_STACK_BYTES = 16 * 1024 };
 
 /* Releases of Linux, as numbers, that can what older ones cannot. */
-enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_CLONES_DETACHED = 6015 };
+enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_ADDS_LAYERS = 6005, KERNEL_CLONES_DETACHED = 6015 };
 
 #define CHILD_GIVE_UP UINT32_MAX
 
@@ -75,7 +84,7 @@ struct child {
 	char tasks[96]; /* "ID/tasks" */
 	int root_fd;    /* the new root's mount */
 	int empty_fd;   /* an empty folder, to mask others with */
-	int tmpfs_fd, proc_fd, sys_fd;
+	int tmpfs_fd, proc_fd, sys_fd, pts_fd;
 	int source_fds[PLAN_SOURCES_MAX]; /* of the plan's sources, as far as they are open */
 	const char *covered;              /* a masked file of /proc, to mask others with; the working folder is /proc by then */
 	struct container_trace trace;
@@ -93,6 +102,9 @@ struct container_plan {
 	uint64_t clone_flags, late_flags;
 	struct plan_source sources[PLAN_SOURCES_MAX];
 	size_t n_sources;
+	struct plan_overlay overlay;
+	bool own_dev; /* each container has a /dev in its tmpfs */
+	bool terminal;
 	bool opens_sources; /* some of them before the clone */
 	bool maps_ids;      /* the parent maps the container's ids to `ids` */
 	struct ids ids;
@@ -117,7 +129,7 @@ struct container_plan {
 	bool restores_dumpable; /* a child that becomes another user makes our memory not dumpable */
 	bool nested;            /* our own user namespace is not the host's */
 
-	char *texts[PLAN_TEXTS_MAX]; /* what steps point to; owned */
+	char **texts; /* what steps point to; owned */
 	size_t n_texts;
 	char **argv, **envp; /* owned */
 	char **programs;     /* what exec tries one after the other: argv[0], or its places in PATH; owned */
@@ -127,7 +139,9 @@ struct container_plan {
 	size_t n_rlimits;
 	bool loopback_up;
 	uint64_t sys_attributes; /* of the container's sysfs; 0: it has none */
-	uint64_t capabilities;   /* bit n: kept */
+	uid_t run_uid;
+	gid_t run_gid, terminal_gid;
+	uint64_t capabilities; /* bit n: kept */
 	int last_capability;
 	struct sock_filter *filter;
 	unsigned short n_filter;
@@ -157,6 +171,7 @@ static inline struct child plan_child(const struct container_plan *plan, const c
 			      .tmpfs_fd = -1,
 			      .proc_fd = -1,
 			      .sys_fd = -1,
+			      .pts_fd = -1,
 			      .source_fds = {[0 ... PLAN_SOURCES_MAX - 1] = -1}};
 }
 
@@ -179,6 +194,7 @@ int parent_open_sources(struct container_plan *plan, struct container *made, str
 int parent_map_ids(struct container_plan *plan, struct container *made, struct error *err);
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
 int parent_send_cgroup(struct container_plan *plan, struct container *made, struct error *err);
+int parent_receive_terminal(struct container_plan *plan, struct container *made, struct error *err);
 void parent_close_sources(struct container_plan *plan);
 void parent_forget(struct container_plan *plan); /* what a child that failed did not take */
 

@@ -40,6 +40,18 @@ void plan_ids_steps(struct container_plan *plan, const struct container_options 
 /* A way for descriptors between parent and child. */
 int plan_channel(struct container_plan *plan, struct error *err);
 
+/* Is the root one that can be written, or of layers? */
+bool plan_is_overlay(const struct container_options *options);
+
+/* Parts of the root (plan_mounts.c): volumes, /dev and its devices, the terminal. plan_devices() comes before plan_cgroup(), as it sets limits. */
+int plan_devices(struct container_plan *plan, const struct container_options *options, struct error *err);
+int plan_volumes(struct container_plan *plan, const struct container_options *options, struct error *err);
+int plan_dev(struct container_plan *plan, const struct container_options *options, struct error *err);
+int plan_terminal(struct container_plan *plan, const struct container_options *options, struct error *err);
+
+/* Working folder and user of the program (plan_process.c). */
+int plan_identity(struct container_plan *plan, const struct container_options *options, struct error *err);
+
 /* Adds a place of the host; returns its number, for steps. */
 int plan_source(struct container_plan *plan, struct plan_source source, size_t *ret, struct error *err);
 

@@ -124,17 +124,38 @@ static void plan_rlimit(struct container_plan *plan, int resource, rlim_t soft, 
 	limit->value.rlim_cur = soft < limit->value.rlim_max ? soft : limit->value.rlim_max;
 }
 
+int plan_identity(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	uid_t highest = plan->maps_ids ? IDS_COUNT - 1 : plan->clone_flags & CLONE_NEWUSER ? 0 : UINT32_MAX - 1;
+
+	if (options->run_uid > highest || options->run_gid > highest) {
+		error_set(err, EINVAL, "user %u, group %u: this container has ids from 0 to %u", options->run_uid, options->run_gid,
+			  highest);
+		return highest == 0 ? error_hint(err, "run as root, or let the program be user 0 of the container") : -EINVAL;
+	}
+	if (options->working_dir && options->working_dir[0] != '/')
+		return error_set(err, EINVAL, "working folder %.200s: not an absolute path", options->working_dir);
+	if (options->working_dir)
+		plan_add(plan, "working-folder", step_working_dir, plan_text(plan, "%s", options->working_dir), 0);
+	return 0;
+}
+
 int plan_privileges(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	struct container_facts *facts = &plan->facts;
 
-	plan->capabilities = capabilities_default();
+	plan->capabilities = (capabilities_default() | options->capabilities_add) & ~options->capabilities_drop;
 	if (!(plan->clone_flags & CLONE_NEWUSER) && geteuid() == 0)
 		plan->capabilities &= capabilities_held(); /* a new user namespace gives all of them, nothing else gives any */
 	plan->last_capability = capabilities_last();
 	capabilities_names(plan->capabilities, facts->capabilities, sizeof(facts->capabilities));
 	plan_add(plan, "no-new-privileges", step_no_new_privileges, "", 0);
-	plan_add(plan, "capabilities", step_capabilities, facts->capabilities, 0);
+	if (options->run_uid || options->run_gid)
+		plan_add(plan, "run-as", step_run_as, plan_text(plan, "user %u, group %u", options->run_uid, options->run_gid), 0);
+	if (options->run_uid == 0)
+		plan_add(plan, "capabilities", step_capabilities, facts->capabilities, 0);
+	else
+		snprintf(facts->capabilities, sizeof(facts->capabilities), "none: the program is user %u", options->run_uid);
 	/* Late: until here a Ctrl-C meant for our parent must not hit a half-made container. */
 	plan_add(plan, "unblock-signals", step_unblock_signals, "", 0);
 	if (options->die_with_parent)

@@ -1,5 +1,4 @@
 /* The steps that build a container's root: where it comes from, what is mounted into it, what is covered. */
-#include "dev.h"
 #include "plan_build.h"
 #include "steps.h"
 
@@ -53,37 +52,8 @@ static void add_masks(struct container_plan *plan, const struct container_option
 	}
 }
 
-/* Can the file system of a folder show other owners? Tried where it is this machine's. */
-static bool can_map_ids(const struct container_plan *plan, const char *path)
-{
-	struct plan_source source = {.path = path, .template_fd = -1, .maps_ids = true};
-	int fd = plan->userns_fd < 0 ? 0 : source_open(&source, plan->userns_fd);
-
-	if (fd > 0)
-		close(fd);
-	return fd >= 0;
-}
-
-int plan_source(struct container_plan *plan, struct plan_source source, size_t *ret, struct error *err)
-{
-	if (plan->n_sources == PLAN_SOURCES_MAX)
-		return error_set(err, E2BIG, "container plan: more than %d layers and mounts", PLAN_SOURCES_MAX);
-	source.by_parent = source.by_parent || plan->maps_ids;
-	if (source.by_parent && !plan->opens_sources)
-		plan_add_parent(plan, (struct parent_step){.name = "open", .apply = parent_open_sources, .arg = "", .before_clone = true});
-	plan->opens_sources |= source.by_parent;
-	if (plan->maps_ids && source.template_fd < 0) {
-		source.maps_ids = can_map_ids(plan, source.path);
-		if (!source.maps_ids)
-			plan_note(plan, "files of %.150s belong to nobody inside: its file system cannot map ids", source.path);
-	}
-	*ret = plan->n_sources++;
-	plan->sources[*ret] = source;
-	return 0;
-}
-
 /* A mount of an outer user namespace keeps its noexec inside ours. Then a program without company can be copied to where it may run. */
-static int plan_root_mount(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err)
+static int plan_bare_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err)
 {
 	bool locked = (plan->clone_flags & CLONE_NEWUSER && !plan->maps_ids) || plan->nested, noexec = is_noexec(plan->rootfs);
 	struct plan_source source = {
@@ -106,28 +76,79 @@ static int plan_root_mount(struct container_plan *plan, const struct container_o
 	return 0;
 }
 
-/* A /dev that is made once and cloned for each container, or the container's own. */
-static int plan_dev(struct container_plan *plan, const struct container_options *options, struct error *err)
+bool plan_is_overlay(const struct container_options *options)
 {
+	return options->root != CONTAINER_ROOT_READ_ONLY || (options->layers && options->layers[0]);
+}
+
+static int add_layer(struct container_plan *plan, const char *path, uint64_t set, size_t *ret, struct error *err)
+{
+	bool locked = (plan->clone_flags & CLONE_NEWUSER && !plan->maps_ids) || plan->nested;
+	struct plan_source source = {.path = plan_text(plan, "%s", path),
+				     .template_fd = -1,
+				     .set = set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+				     .clear = is_noexec(path) && !locked ? MOUNT_ATTR_NOEXEC : 0,
+				     .is_folder = true};
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return error_errno(err, "layer %s", path);
+	if (!S_ISDIR(st.st_mode) || path[0] != '/')
+		return error_set(err, ENOTDIR, "layer %s: not the absolute path of a folder", path);
+	return plan_source(plan, source, ret, err);
+}
+
+static int add_upper(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	static const char *const folders[] = {"upper", "work"};
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (options->root != CONTAINER_ROOT_UPPER)
+		return 0;
+	if (!options->upper)
+		return error_set(err, EINVAL, "a root that is kept needs a folder for what is written");
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (path_format(path, sizeof(path), err, "%s/%s", options->upper, folders[i]) < 0 || lstat(path, &st) < 0 ||
+		    !S_ISDIR(st.st_mode))
+			return error_set(err, ENOENT, "folder for what is written, %s: no folder '%s' in it", options->upper, folders[i]);
+	plan->overlay.keeps = true;
+	return add_layer(plan, options->upper, 0, &plan->overlay.upper, err);
+}
+
+static int plan_overlay(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	struct plan_overlay *overlay = &plan->overlay;
 	size_t at;
+	int rc = add_layer(plan, plan->rootfs, MOUNT_ATTR_RDONLY, &overlay->first_layer, err);
 
-	if (plan_has_dev(plan, options)) {
-		int rc = plan_source(plan, (struct plan_source){.path = "/dev", .template_fd = plan->dev_fd, .by_parent = true}, &at, err);
-
-		plan_add(plan, "dev", step_dev, "null zero full random urandom tty", at);
-		plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "dev/shm", 0);
+	overlay->n_layers = 1;
+	overlay->in_userns = plan->clone_flags & CLONE_NEWUSER || plan->nested;
+	for (const char *const *layer = options->layers; layer && *layer && rc == 0; layer++, overlay->n_layers++)
+		rc = add_layer(plan, *layer, MOUNT_ATTR_RDONLY, &at, err);
+	if (rc == 0)
+		rc = add_upper(plan, options, err);
+	if (rc < 0)
 		return rc;
-	}
-	plan_add(plan, "dev-folder", step_dev_folder, "", 0);
-	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "dev", MOUNT_ATTR_NOEXEC);
-	for (size_t i = 0; i < DEV_NODES; i++)
-		if (plan->clone_flags & CLONE_NEWUSER)
-			plan_add(plan, "bind-device", step_device_bind, dev_nodes[i].path, 0);
-		else
-			plan_add(plan, "make-device", step_device_node, dev_nodes[i].path,
-				 makedev(dev_nodes[i].major_number, dev_nodes[i].minor_number));
-	plan_add(plan, "link-devices", step_device_links, "fd stdin stdout stderr", 0);
+	plan_add(plan, "overlay", step_overlay,
+		 plan_text(plan, "%zu layer%s, written to %s", overlay->n_layers, overlay->n_layers == 1 ? "" : "s",
+			   overlay->keeps ? options->upper : "the tmpfs"),
+		 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	plan_add(plan, "folders", step_folders, "proc sys dev tmp run", 0);
+	plan_add(plan, "etc", step_etc, plan_text(plan, "%s", options->hostname ? options->hostname : ""), 0);
 	return 0;
+}
+
+static void plan_tmpfs(struct container_plan *plan, const struct container_options *options)
+{
+	int64_t bytes = options->tmpfs_bytes;
+	const char *text = "size=64m,nr_inodes=16384,mode=0755";
+
+	if (bytes == 0 && plan_is_overlay(options))
+		bytes = INT64_C(512) << 20;
+	if (bytes > 0)
+		text = plan_text(plan, "size=%lld,nr_inodes=%lld,mode=0755", (long long)bytes, (long long)bytes / 4096 + 1024);
+	plan_add(plan, "tmpfs", step_tmpfs, text, MOUNT_ATTR_NOSUID);
 }
 
 static int plan_chroot(struct container_plan *plan, const char *program, struct error *err)
@@ -148,14 +169,20 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 	/* In a user namespace of its own our copy of the mounts gets no way back to the host's, so that it need not be cut. */
 	if (!(plan->clone_flags & CLONE_NEWUSER))
 		plan_add(plan, "private-mounts", step_private_mounts, "/", 0);
-	plan_add(plan, "tmpfs", step_tmpfs, "size=64m,nr_inodes=16384,mode=0755", MOUNT_ATTR_NOSUID);
-	int rc = plan_root_mount(plan, options, program, err);
+	plan_tmpfs(plan, options);
+	int rc = (plan_is_overlay(options) && program[0] ? plan_overlay(plan, options, err) : plan_bare_root(plan, options, program, err));
 
 	if (rc < 0)
 		return rc;
 	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "run", MOUNT_ATTR_NODEV);
 	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "tmp", MOUNT_ATTR_NODEV);
-	if ((rc = plan_dev(plan, options, err)) < 0)
+	/* Before /proc, /sys and /dev: a link of the image that leads a volume there is covered by them. */
+	rc = plan_volumes(plan, options, err);
+	if (rc == 0)
+		rc = plan_dev(plan, options, err);
+	if (rc == 0)
+		rc = plan_terminal(plan, options, err);
+	if (rc < 0)
 		return rc;
 	/* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
 	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
@@ -178,5 +205,9 @@ void plan_root_enter(struct container_plan *plan, const struct container_options
 		plan_add(plan, "mount", step_attach_sys, "sys", 0);
 		add_masks(plan, options, masked_sys);
 	}
+	if (options->working_dir && plan_is_overlay(options))
+		plan_add(plan, "make-folder", step_make_folder, plan_text(plan, "%s", options->working_dir), 0);
+	if (options->root == CONTAINER_ROOT_READ_ONLY && plan_is_overlay(options))
+		plan_add(plan, "read-only", step_read_only, "the root", 0);
 	plan_add(plan, "pivot", step_pivot, "old root let go of", 0);
 }

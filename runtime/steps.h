@@ -49,3 +49,14 @@ int step_mask_file(struct child *child, const struct step *step);
 int step_mask_dir(struct child *child, const struct step *step);
 int step_pivot(struct child *child, const struct step *step);
 int step_chroot(struct child *child, const struct step *step);
+
+int step_overlay(struct child *child, const struct step *step);
+int step_folders(struct child *child, const struct step *step);
+int step_etc(struct child *child, const struct step *step);
+int step_read_only(struct child *child, const struct step *step);
+int step_volume(struct child *child, const struct step *step);
+int step_make_folder(struct child *child, const struct step *step);
+int step_devpts(struct child *child, const struct step *step);
+int step_terminal(struct child *child, const struct step *step);
+int step_working_dir(struct child *child, const struct step *step);
+int step_run_as(struct child *child, const struct step *step);
