@@ -219,15 +219,21 @@ int step_volume(struct child *child, const struct step *step)
 	return rc;
 }
 
-/* The new root changes places with the old one, which then lies on top, with the tmpfs upon it where that is attached, and is let go of: no folder
- * for it is needed. */
+/* The new root changes places with the old one, which then lies on top, with the tmpfs upon it where that is attached, until
+ * step_leave_old_root: no folder for it is needed. */
 int step_pivot(struct child *child, const struct step *step)
 {
 	long rc = CALL(SYS_fchdir, child->root_fd);
 
-	if (rc == 0)
-		rc = CALL(SYS_pivot_root, ".", ".");
-	if (rc == 0 && child->plan->kernel < KERNEL_CLONES_DETACHED)
+	return done(rc < 0 ? rc : CALL(SYS_pivot_root, ".", "."));
+}
+
+/* Waits for all CPUs (an expedited RCU grace period), however little was mounted there. */
+int step_leave_old_root(struct child *child, const struct step *step)
+{
+	long rc = 0;
+
+	if (child->plan->kernel < KERNEL_CLONES_DETACHED)
 		rc = CALL(SYS_umount2, ".", DETACH);
 	if (rc == 0)
 		rc = CALL(SYS_umount2, ".", DETACH);

@@ -109,7 +109,8 @@ int container_options_set(struct container_options *options, const char *key, co
 struct container_facts {
 	bool rootless; /* no privilege on the host */
 	char namespaces[96];
-	char cgroup[160]; /* mode and controllers that are used, or "none" */
+	char cgroup[160];      /* mode and controllers that are used, or "none" */
+	char start_class[160]; /* "cold", "warm" or "bare", a colon, what that means here */
 	char limits[160], capabilities[256], seccomp[96];
 	char notes[6][256]; /* what is not limited or not isolated, and why */
 	size_t n_notes;

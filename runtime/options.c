@@ -64,6 +64,16 @@ static int set_seccomp(struct container_options *options, const char *key, const
 	return at < 0 ? at : 0;
 }
 
+static int set_bare(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	static const char *const words[] = {"on", "off", NULL};
+	int at = place(key, value, words, "on or off", err);
+
+	if (at >= 0)
+		options->bare = at == 0;
+	return at < 0 ? at : 0;
+}
+
 static int set_root(struct container_options *options, const char *key, const char *value, struct error *err)
 {
 	static const char *const words[] = {"read-only", "overlay", NULL};
@@ -112,8 +122,8 @@ static const struct {
 	const char *key;
 	int (*set)(struct container_options *options, const char *key, const char *value, struct error *err);
 } setters[] = {
-	{"userns", set_userns}, {"cgroup", set_cgroup}, {"seccomp", set_seccomp},
-	{"root", set_root},     {"tmpfs", set_tmpfs},   {"net", set_network},
+	{"userns", set_userns}, {"cgroup", set_cgroup}, {"seccomp", set_seccomp}, {"root", set_root},
+	{"tmpfs", set_tmpfs},   {"net", set_network},   {"bare", set_bare},
 };
 
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err)

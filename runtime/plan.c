@@ -142,6 +142,14 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 	return rc;
 }
 
+static int plan_whole(struct container_plan *plan, const struct container_options *options, bool whole, struct error *err)
+{
+	int rc = plan_surroundings(plan, options, err);
+
+	snprintf(plan->facts.start_class, sizeof(plan->facts.start_class), "cold: cgroup, namespaces, root and filter made in line");
+	return rc < 0 ? rc : plan_inside(plan, options, whole, err);
+}
+
 int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err)
 {
 	struct container_plan *plan = calloc(1, sizeof(*plan));
@@ -159,10 +167,10 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 	int rc = check_kernel(options, err);
 	if (rc == 0)
 		rc = plan_devices(plan, options, err);
-	if (rc == 0)
-		rc = plan_surroundings(plan, options, err);
-	if (rc == 0)
-		rc = plan_inside(plan, options, whole, err);
+	if (rc == 0 && options->bare && whole)
+		rc = plan_bare(plan, options, err);
+	else if (rc == 0)
+		rc = plan_whole(plan, options, whole, err);
 	if (rc == 0)
 		rc = plan_complete(plan, err);
 	if (rc == 0)

@@ -29,6 +29,9 @@ void plan_network_settle(struct container_plan *plan, const struct container_opt
 /* Takes those out of the flags that the child makes for itself. */
 void plan_late_namespaces(struct container_plan *plan, const struct container_options *options);
 
+/* The whole of a bare plan (plan_bare.c). */
+int plan_bare(struct container_plan *plan, const struct container_options *options, struct error *err);
+
 /* Namespaces, and who the container's root is (plan_process.c). */
 void plan_namespaces(struct container_plan *plan, const struct container_options *options);
 

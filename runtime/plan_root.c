@@ -194,6 +194,7 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 		add_masks(plan, options, masked_from_root);
 	if (options->namespaces & CONTAINER_NS_NET)
 		plan->sys_attributes = NO_USE | MOUNT_ATTR_RDONLY;
+	plan_add(plan, "pivot", step_pivot, "", 0);
 	return 0;
 }
 
@@ -201,6 +202,8 @@ void plan_root_enter(struct container_plan *plan, const struct container_options
 {
 	if (!(options->namespaces & CONTAINER_NS_MOUNT))
 		return;
+	/* Not before the container's sysfs exists: inside a user namespace it is given to those alone who see the host's. */
+	plan_add(plan, "leave-old-root", step_leave_old_root, "", 0);
 	if (plan->sys_attributes) {
 		plan_add(plan, "mount", step_attach_sys, "sys", 0);
 		add_masks(plan, options, masked_sys);
@@ -209,5 +212,4 @@ void plan_root_enter(struct container_plan *plan, const struct container_options
 		plan_add(plan, "make-folder", step_make_folder, plan_text(plan, "%s", options->working_dir), 0);
 	if (options->root == CONTAINER_ROOT_READ_ONLY && plan_is_overlay(options))
 		plan_add(plan, "read-only", step_read_only, "the root", 0);
-	plan_add(plan, "pivot", step_pivot, "old root let go of", 0);
 }

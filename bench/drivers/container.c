@@ -31,6 +31,7 @@ static const struct driver_option options[] = {
 	{"userns", "auto|on|off", "user namespace (default auto: where bench is not root)"},
 	{"cgroup", "auto|on|off", "cgroup limits; auto: where permitted, on: or fail (default auto)"},
 	{"seccomp", "on|off", "system call filter (default on)"},
+	{"bare", "on|off", "clone with the namespaces and exec, nothing else: the floor, for comparisons (default off)"},
 	{NULL, NULL, NULL},
 };
 struct state {
@@ -73,13 +74,10 @@ static void container_probe(const struct driver_config *config, struct probe *re
 
 static void tell(const struct container_facts *facts, struct driver_info *info)
 {
-	const char *const pairs[][2] = {{"namespaces", facts->namespaces},
-					{"cgroup", facts->cgroup},
-					{"limits", facts->limits},
-					{"capabilities", facts->capabilities},
-					{"seccomp", facts->seccomp},
-					{"rootless", facts->rootless ? "yes" : "no"},
-					{"class", "cold: cgroup, namespaces, root and filter made in line"}};
+	const char *const pairs[][2] = {{"namespaces", facts->namespaces}, {"cgroup", facts->cgroup},
+					{"limits", facts->limits},         {"capabilities", facts->capabilities},
+					{"seccomp", facts->seccomp},       {"rootless", facts->rootless ? "yes" : "no"},
+					{"class", facts->start_class}};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		driver_info_set(info, pairs[i][0], "%s", pairs[i][1]);
