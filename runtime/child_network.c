@@ -54,6 +54,7 @@ static int helper_main(void *arg)
 	struct helper *helper = &child->helper;
 	int fd;
 
+	__atomic_store_n(&helper->begun, true, __ATOMIC_RELAXED);
 	child->trace.helper_begin_ns = clock_now_ns();
 	fd = make_network(child);
 	/* The namespace by way of a socket in it: no /proc is needed. */
@@ -80,6 +81,17 @@ static int make_in_line(struct child *child)
 	return rc;
 }
 
+/* The container's own CPUs are free as yet: until step_affinity they are used beside those that our parent gave us. */
+static void spread(const struct container_plan *plan)
+{
+	cpu_set_t both;
+
+	if (CPU_COUNT(&plan->cpus) == 0 || CALL(SYS_sched_getaffinity, 0, sizeof(both), &both) < 0)
+		return;
+	CPU_OR(&both, &both, &plan->cpus);
+	CALL(SYS_sched_setaffinity, 0, sizeof(both), &both); /* an error costs time, nothing else */
+}
+
 int step_network(struct child *child, const struct step *step)
 {
 	struct helper *helper = &child->helper;
@@ -90,11 +102,28 @@ int step_network(struct child *child, const struct step *step)
 		.stack_size = HELPER_STACK_BYTES,
 	};
 
+	spread(child->plan);
 	helper->running = 1;
-	helper->used = child_clone(&args, helper_main, child) > 0;
-	if (!helper->used)
+	helper->id = child_clone(&args, helper_main, child);
+	helper->used = helper->id > 0;
+	if (!helper->used) {
 		helper->running = 0;
-	return helper->used ? 0 : make_in_line(child);
+		return make_in_line(child);
+	}
+	return 0;
+}
+
+/* Nothing is left to do beside the helper. If it waits for a CPU that others use, it gets ours, which we are about to leave. */
+static void lend_cpu(const struct helper *helper)
+{
+	unsigned cpu;
+	cpu_set_t ours;
+
+	if (__atomic_load_n(&helper->begun, __ATOMIC_RELAXED) || CALL(SYS_getcpu, &cpu, NULL, NULL) < 0 || cpu >= CPU_SETSIZE)
+		return;
+	CPU_ZERO(&ours);
+	CPU_SET(cpu, &ours);
+	CALL(SYS_sched_setaffinity, helper->id, sizeof(ours), &ours);
 }
 
 int step_network_join(struct child *child, const struct step *step)
@@ -103,6 +132,7 @@ int step_network_join(struct child *child, const struct step *step)
 
 	if (!helper->used)
 		return 0;
+	lend_cpu(helper);
 	wait_while(&helper->made, NOT_YET);
 	if (helper->network_fd < 0)
 		return helper->network_fd;

@@ -67,6 +67,8 @@ enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_ADDS_LAYERS = 6005, KERNEL_CLONES_
 
 /* The child's thread that makes its network namespace (child_network.c). */
 struct helper {
+	long id;          /* of the thread, in the child's own pid namespace */
+	bool begun;       /* it has got a CPU */
 	bool used;        /* false: there is none, or it was made in line */
 	uint32_t running; /* futex: 1 until the kernel sees the thread end */
 	uint32_t made;    /* futex: 1 when network_fd is valid */

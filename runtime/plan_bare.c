@@ -31,6 +31,8 @@ int plan_bare(struct container_plan *plan, const struct container_options *optio
 	int rc = plan_cgroup(plan, &chosen, err);
 	if (rc == 0)
 		rc = plan_program(plan, options, err);
+	if (rc == 0)
+		rc = plan_affinity(plan, options, err);
 	if (rc < 0)
 		return rc;
 	free(plan->programs[0]);

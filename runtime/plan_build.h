@@ -68,6 +68,8 @@ const char *plan_late_names(const struct container_plan *plan);
 /* What does not wait for the network: limits of the process, its bounding set, signals (plan_process.c). */
 void plan_ahead(struct container_plan *plan);
 
-/* CPUs, then its privileges: the last steps before the exec (plan_process.c). */
+/* The CPUs that it is bound to (plan_process.c). */
 int plan_affinity(struct container_plan *plan, const struct container_options *options, struct error *err);
+
+/* Its privileges: the last steps before the exec (plan_process.c). */
 int plan_privileges(struct container_plan *plan, const struct container_options *options, struct error *err);
