@@ -169,6 +169,14 @@ int step_root_copy(struct child *child, const struct step *step)
 	return rc < 0 ? rc : mount_place_root(child);
 }
 
+int mount_on_old_root(struct child *child, int fd)
+{
+	int rc = done(CALL(SYS_move_mount, fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
+
+	child->on_old_root += rc == 0;
+	return rc;
+}
+
 /* One tmpfs for all that is writable: its folders are bound to where they belong. Kernels that clone folders of attached mounts alone get it on
  * top of the old root, with which it goes. */
 int step_tmpfs(struct child *child, const struct step *step)
@@ -188,7 +196,7 @@ int step_tmpfs(struct child *child, const struct step *step)
 			return (int)rc;
 	if (child->plan->kernel >= KERNEL_CLONES_DETACHED)
 		return 0;
-	return done(CALL(SYS_move_mount, child->tmpfs_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
+	return mount_on_old_root(child, child->tmpfs_fd);
 }
 
 /* arg: the root's folder; the tmpfs has one of its last name. number: attributes beside those of the tmpfs. */
@@ -219,7 +227,7 @@ int step_volume(struct child *child, const struct step *step)
 	return rc;
 }
 
-/* The new root changes places with the old one, which then lies on top, with the tmpfs upon it where that is attached, until
+/* The new root changes places with the old one, which then lies on top, with what was attached upon it, until
  * step_leave_old_root: no folder for it is needed. */
 int step_pivot(struct child *child, const struct step *step)
 {
@@ -231,11 +239,9 @@ int step_pivot(struct child *child, const struct step *step)
 /* Waits for all CPUs (an expedited RCU grace period), however little was mounted there. */
 int step_leave_old_root(struct child *child, const struct step *step)
 {
-	long rc = 0;
+	long rc = CALL(SYS_umount2, ".", DETACH); /* takes the topmost alone */
 
-	if (child->plan->kernel < KERNEL_CLONES_DETACHED)
-		rc = CALL(SYS_umount2, ".", DETACH);
-	if (rc == 0)
+	for (; child->on_old_root > 0 && rc == 0; child->on_old_root--)
 		rc = CALL(SYS_umount2, ".", DETACH);
 	return done(rc < 0 ? rc : CALL(SYS_chdir, "/"));
 }

@@ -18,6 +18,9 @@ int mount_folder_at_top(int root_fd, const char *name);
 /* The child's root_fd goes on top of "/", where it waits for the pivot: no path of the host has to be open to us for that. */
 int mount_place_root(struct child *child);
 
+/* A detached mount goes on top of the old root, where nobody looks it up, and out of sight with it. */
+int mount_on_old_root(struct child *child, int fd);
+
 /* mount_setattr on a detached or attached mount; flags: AT_RECURSIVE or 0. The mount gets private as well: the clone of a shared one would carry
  * what is mounted on it to the host. */
 int mount_change(int mount_fd, uint64_t set, uint64_t clear, unsigned flags);

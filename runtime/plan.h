@@ -88,6 +88,7 @@ struct child {
 	int empty_fd;   /* an empty folder, to mask others with */
 	int tmpfs_fd, proc_fd, sys_fd, pts_fd;
 	int source_fds[PLAN_SOURCES_MAX]; /* of the plan's sources, as far as they are open */
+	int on_old_root;                  /* mounts that were attached on top of the old root, to be let go of with it */
 	const char *covered;              /* a masked file of /proc, to mask others with; the working folder is /proc by then */
 	struct container_trace trace;
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */

@@ -195,6 +195,27 @@ Test(container, every_single_namespace_can_be_left_out)
 	}
 }
 
+/* Nothing of the host's mounts is left, below whatever else. */
+Test(container, sees_no_mount_of_the_host)
+{
+	static const enum container_root roots[] = {CONTAINER_ROOT_READ_ONLY, CONTAINER_ROOT_OVERLAY};
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		struct container_options options = options_here();
+		char text[8192], *save = NULL;
+		int at_root = 0;
+
+		options.root = roots[i];
+		run_script(&options, "while read -r line; do echo \"$line\"; done < /proc/self/mounts\n", text, sizeof(text));
+		for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+			at_root += strstr(line, " / ") != NULL;
+			cr_expect_null(strstr(line, " cgroup"), "%s", line);
+			cr_expect_null(strstr(line, "devtmpfs"), "%s", line);
+		}
+		cr_expect_eq(at_root, 1, "%d mounts at /", at_root);
+	}
+}
+
 /* ---- cgroups ---- */
 
 static struct run start_limited(void)
