@@ -239,7 +239,7 @@ static int print_json(json_t *object, struct error *err)
 static int show(const struct ns_command *command, const struct namespace_table *all, struct error *err)
 {
 	struct namespaces process, own;
-	pid_t pid;
+	pid_t pid = 0;
 	int rc = namespaces_read("", getpid(), &own, err);
 
 	if (rc < 0)
