@@ -7,6 +7,8 @@
 #include <bench/timeline.h>
 
 #include <linux/sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #if defined(__x86_64__)
@@ -66,6 +68,7 @@ int child_main(void *arg)
 	struct container_trace *trace = &child->trace;
 
 	trace->cloned_ns = clock_now_ns();
+	CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* half-made, it ends with its parent: what it waits for would never come */
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		int rc = plan->steps[i].apply(child, &plan->steps[i]);
 

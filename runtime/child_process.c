@@ -48,10 +48,13 @@ int step_no_groups(struct child *child, const struct step *step)
 /* number: how many of the parent's steps must be done. */
 int step_await(struct child *child, const struct step *step)
 {
+	int64_t timeout_ms = child->plan->start_timeout_ms;
+	struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000};
 	uint32_t granted;
 
 	while ((granted = __atomic_load_n(&child->granted, __ATOMIC_ACQUIRE)) < step->number)
-		CALL(SYS_futex, &child->granted, FUTEX_WAIT, granted, NULL, NULL, 0);
+		if (CALL(SYS_futex, &child->granted, FUTEX_WAIT, granted, &timeout, NULL, 0) == -ETIMEDOUT)
+			return -ETIMEDOUT; /* our parent was killed before we could ask to be told */
 	return granted == CHILD_GIVE_UP ? -ECANCELED : 0;
 }
 
@@ -102,7 +105,7 @@ int step_hostname(struct child *child, const struct step *step)
 	return done(CALL(SYS_sethostname, name, strlen(name)));
 }
 
-/* Handlers of our parent are gone after exec, but what it ignores or blocks would stay. */
+/* Handlers of our parent are gone after exec, but what it ignores or blocks would stay, and so would the signal at its end (child_main()). */
 int step_signals(struct child *child, const struct step *step)
 {
 	struct {
@@ -126,6 +129,7 @@ int step_unblock_signals(struct child *child, const struct step *step)
 {
 	uint64_t none = 0;
 
+	CALL(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	return done(CALL(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)));
 }
 

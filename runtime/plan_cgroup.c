@@ -25,7 +25,7 @@ int plan_cgroup(struct container_plan *plan, const struct container_options *opt
 	if (rc == 0)
 		rc = cgroup_tree_plan_limits(options->host_root, &layout, options->cgroup_name,
 					     options->cgroup == CONTAINER_OFF ? NULL : &options->limits,
-					     CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS), &plan->tree, err);
+					     CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | options->accounting, &plan->tree, err);
 	if (rc < 0)
 		return rc;
 	if (plan->tree.note[0] && options->cgroup == CONTAINER_ON) {
