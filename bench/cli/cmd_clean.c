@@ -78,7 +78,8 @@ static void visit_container(const char *path, const char *id, bool held, void *a
 		command->containers++;
 		return;
 	}
-	bool kept = state_read(path, &state, NULL) == 0 && state.status == STATE_EXITED;
+	bool kept = state_read(path, &state, NULL) == 0 && state.status == STATE_EXITED && state.keep &&
+		    folder_leftovers(path, NULL, NULL) == 0;
 	state_done(&state);
 	if (kept)
 		return;
