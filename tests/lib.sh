@@ -51,10 +51,34 @@ expect_fail() {
 	[ ! -s "$WORK/rest" ] || fail "'$*' also printed: $(cat "$WORK/rest")"
 }
 
+# busybox_root FOLDER: a root with a static busybox under all its names.
+busybox_root() {
+	local busybox name
+	busybox=$(command -v busybox) || must_run container "there is no busybox (package busybox-static)"
+	mkdir -p "$1"/{bin,proc,sys,dev,tmp,run,etc,root}
+	chmod 755 "$1"
+	cp "$busybox" "$1/bin/busybox"
+	for name in $("$busybox" --list | grep -vx busybox); do
+		ln -sf busybox "$1/bin/$name"
+	done
+	printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$1/etc/passwd"
+	printf 'root:x:0:\nnobody:x:65534:\nwheel:x:10:nobody\n' >"$1/etc/group"
+}
+
+# wait_until SECONDS COMMAND…: until the command succeeds; fails after that time.
+wait_until() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
+		sleep 0.02
+	done
+}
+
 # Everything that a run makes on a host, as text: processes of ours, mounts, cgroups, network namespaces, links, and files in run and temporary folders.
 host_state() {
 	echo "# processes"
-	ps -eo args= | grep -E 'bench-super|bench-agent|/agent|[q]emu-system|bench run' | grep -vE "grep|$0|bash" | sort || true
+	ps -eo args= | grep -E 'bench-super|bench-agent|/agent|[q]emu-system|bench run|bench container' | grep -vE "grep|$0|bash" | sort || true
 	echo "# mounts"
 	awk '{ print $3, $4, $5 }' /proc/self/mountinfo | sort
 	echo "# cgroups"
@@ -66,6 +90,26 @@ host_state() {
 	echo "# files"
 	find /run /dev/shm /var/tmp -xdev 2>/dev/null | sort
 	find "${TMPDIR:-/tmp}" -xdev -maxdepth 1 -name 'bench*' ! -path "$WORK" 2>/dev/null | sort
+}
+
+# container_state: the same for `bench container` alone, whose groups bear an id of twelve digits: monitors and keepers of this script, processes in
+# such groups, and what else only they make. For scripts that may run beside a measurement.
+container_state() {
+	local process
+	echo "# processes"
+	for process in /proc/[0-9]*; do
+		if grep -qE '^bench(-keeper)?$' "$process/comm" 2>/dev/null && grep -qzxF "BENCH_RUN_DIR=$BENCH_RUN_DIR" "$process/environ" 2>/dev/null; then
+			tr '\0' ' ' <"$process/cmdline" 2>/dev/null || true
+		elif grep -qE '/bench-[0-9a-f]{12}(/|$)' "$process/cgroup" 2>/dev/null; then
+			echo "in a group: $(cat "$process/comm" 2>/dev/null || true)"
+		fi
+	done
+	echo "# mounts"
+	awk '{ print $3, $4, $5 }' /proc/self/mountinfo | grep -F "$WORK" | sort || true
+	echo "# cgroups"
+	find /sys/fs/cgroup -type d -regextype posix-extended -regex '.*/bench-[0-9a-f]{12}' 2>/dev/null | sort
+	echo "# files"
+	find "$WORK/run" 2>/dev/null | sort
 }
 
 # same_host WHAT: within two seconds (asynchronous ends in the kernel) the host must look as $WORK/before says.
