@@ -39,6 +39,7 @@ enum container_choice { CONTAINER_AUTO, CONTAINER_ON, CONTAINER_OFF };
 enum container_root {
 	CONTAINER_ROOT_READ_ONLY, /* as it is, read-only; /tmp and /run are writable */
 	CONTAINER_ROOT_OVERLAY,   /* writable: an overlay, its upper layer in a tmpfs that ends with the container */
+	CONTAINER_ROOT_COPY,      /* read-only: a tmpfs with a copy of the program; for a root that holds nothing else (root_is_program) */
 	CONTAINER_ROOT_UPPER,     /* writable: an overlay, its upper layer in the folder `upper`, which stays */
 };
 
@@ -88,6 +89,7 @@ struct container_options {
 	bool seccomp_off;
 	bool die_with_parent; /* the end of the thread that started it kills it (PR_SET_PDEATHSIG); a program that changes its user ends that */
 	struct cgroup_limits limits;
+	unsigned without;        /* CGROUP_BIT(): of cpu, memory and pids, those that are not used whatever `limits` say */
 	unsigned accounting;     /* controllers that are wanted for their counters alone: CGROUP_BIT(CGROUP_CPUACCT) … */
 	const char *cgroup_name; /* name of the group that holds this plan's containers, unique on the host (cgroup_run_name()) */
 	const char *cpuset;      /* CPUs in list format; NULL or empty: not bound */

@@ -4,6 +4,7 @@
 #include <base/units.h>
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,11 +77,35 @@ static int set_bare(struct container_options *options, const char *key, const ch
 
 static int set_root(struct container_options *options, const char *key, const char *value, struct error *err)
 {
-	static const char *const words[] = {"read-only", "overlay", NULL};
-	int at = place(key, value, words, "read-only or overlay", err);
+	static const char *const words[] = {"read-only", "overlay", "copy", NULL};
+	int at = place(key, value, words, "read-only, overlay or copy", err);
 
 	if (at >= 0)
 		options->root = (enum container_root)at;
+	return at < 0 ? at : 0;
+}
+
+/* "cpu=off" and the like: that controller is not used. */
+static int set_controller(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	static const char *const words[] = {"on", "off", NULL};
+	enum cgroup_controller controller = key[0] == 'c' ? CGROUP_CPU : key[0] == 'm' ? CGROUP_MEMORY : CGROUP_PIDS;
+	int at = place(key, value, words, "on or off", err);
+
+	if (at == 0)
+		options->without &= ~CGROUP_BIT(controller);
+	else if (at == 1)
+		options->without |= CGROUP_BIT(controller);
+	return at < 0 ? at : 0;
+}
+
+static int set_capabilities(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	static const char *const words[] = {"default", "all", NULL};
+	int at = place(key, value, words, "default or all", err);
+
+	if (at >= 0)
+		options->capabilities_add = at == 1 ? ~(UINT64_C(1) << CAP_MKNOD) : 0; /* which would need a list of devices */
 	return at < 0 ? at : 0;
 }
 
@@ -122,8 +147,17 @@ static const struct {
 	const char *key;
 	int (*set)(struct container_options *options, const char *key, const char *value, struct error *err);
 } setters[] = {
-	{"userns", set_userns}, {"cgroup", set_cgroup}, {"seccomp", set_seccomp}, {"root", set_root},
-	{"tmpfs", set_tmpfs},   {"net", set_network},   {"bare", set_bare},
+	{"userns", set_userns},
+	{"cgroup", set_cgroup},
+	{"seccomp", set_seccomp},
+	{"root", set_root},
+	{"tmpfs", set_tmpfs},
+	{"net", set_network},
+	{"bare", set_bare},
+	{"cpu", set_controller},
+	{"memory", set_controller},
+	{"pids", set_controller},
+	{"capabilities", set_capabilities},
 };
 
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err)

@@ -16,16 +16,28 @@ static int check_memory(const struct container_plan *plan, struct error *err)
 	return error_hint(err, "give it %d MiB or more, or no limit: cgroup=off", CONTAINER_MEMORY_MIN >> 20);
 }
 
+static void leave_out(struct cgroup_limits *limits, unsigned without)
+{
+	if (without & CGROUP_BIT(CGROUP_CPU))
+		limits->cpu_percent = limits->cpu_weight = 0;
+	if (without & CGROUP_BIT(CGROUP_MEMORY))
+		limits->memory_bytes = limits->memory_high_bytes = limits->memory_low_bytes = 0;
+	if (without & CGROUP_BIT(CGROUP_PIDS))
+		limits->pids_max = 0;
+}
+
 int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	struct cgroup_layout layout;
+	/* Memory is accounted for and processes are counted whatever is limited; every other hierarchy costs a start and must be asked for. */
+	unsigned wanted = CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | options->accounting;
 	int rc = cgroup_detect(options->host_root, &layout, err);
 
-	/* Memory is accounted for and processes are counted whatever is limited; every other hierarchy costs a start and must be asked for. */
+	leave_out(&plan->limits, options->without);
 	if (rc == 0)
 		rc = cgroup_tree_plan_limits(options->host_root, &layout, options->cgroup_name,
-					     options->cgroup == CONTAINER_OFF ? NULL : &options->limits,
-					     CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | options->accounting, &plan->tree, err);
+					     options->cgroup == CONTAINER_OFF ? NULL : &plan->limits, wanted & ~options->without,
+					     &plan->tree, err);
 	if (rc < 0)
 		return rc;
 	if (plan->tree.note[0] && options->cgroup == CONTAINER_ON) {

@@ -60,7 +60,7 @@ static int plan_bare_root(struct container_plan *plan, const struct container_op
 		.path = plan->rootfs, .template_fd = -1, .set = READ_ONLY, .clear = noexec && !locked ? MOUNT_ATTR_NOEXEC : 0};
 	size_t at;
 
-	if (program[0] && (!locked || !noexec)) {
+	if (program[0] && (!locked || !noexec) && options->root != CONTAINER_ROOT_COPY) {
 		int rc = plan_source(plan, source, &at, err);
 
 		if (rc == 0)
@@ -71,14 +71,17 @@ static int plan_bare_root(struct container_plan *plan, const struct container_op
 	if (!program[0])
 		return 0;
 	if (!options->root_is_program || strchr(program + 1, '/'))
-		return refuse_noexec(plan, "outside our user namespace", err);
-	plan_note(plan, "root in a tmpfs with a copy of the program, made at every start: its folder's file system is mounted noexec");
+		return noexec ? refuse_noexec(plan, "outside our user namespace", err)
+			      : error_set(err, EINVAL, "root=copy: only for a root that holds nothing but its program");
+	if (options->root != CONTAINER_ROOT_COPY)
+		plan_note(plan,
+			  "root in a tmpfs with a copy of the program, made at every start: its folder's file system is mounted noexec");
 	return 0;
 }
 
 bool plan_is_overlay(const struct container_options *options)
 {
-	return options->root != CONTAINER_ROOT_READ_ONLY || (options->layers && options->layers[0]);
+	return options->root == CONTAINER_ROOT_OVERLAY || options->root == CONTAINER_ROOT_UPPER || (options->layers && options->layers[0]);
 }
 
 static int add_layer(struct container_plan *plan, const char *path, uint64_t set, size_t *ret, struct error *err)
