@@ -67,6 +67,10 @@ static int plan_bare_root(struct container_plan *plan, const struct container_op
 			plan_add(plan, "root", step_root, plan->rootfs, at);
 		return rc;
 	}
+	if (options->root == CONTAINER_ROOT_COPY && plan->maps_ids) {
+		error_set(err, EINVAL, "root=copy: whoever copies has other ids by then, and cannot read %s", plan->rootfs);
+		return error_hint(err, "userns=off");
+	}
 	plan_add(plan, "root-copy", step_root_copy, program, READ_ONLY);
 	if (!program[0])
 		return 0;
