@@ -84,7 +84,7 @@ static int check_kernel(const struct container_options *options, struct error *e
 	return error_hint(err, "Linux 5.12 or newer is needed, and a system call filter around us that lets it pass; or mount=host");
 }
 
-static int plan_nothing(struct container_plan *plan, struct error *err)
+int plan_nothing(struct container_plan *plan, struct error *err)
 {
 	plan->nothing_fd = memfd_create("nothing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (plan->nothing_fd < 0 || fcntl(plan->nothing_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
@@ -150,15 +150,26 @@ static int plan_whole(struct container_plan *plan, const struct container_option
 	return rc < 0 ? rc : plan_inside(plan, options, whole, err);
 }
 
-int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err)
+struct container_plan *plan_new(struct error *err)
 {
 	struct container_plan *plan = calloc(1, sizeof(*plan));
 
-	if (!plan)
-		return error_set(err, ENOMEM, "container plan: out of memory");
+	if (!plan) {
+		error_set(err, ENOMEM, "container plan: out of memory");
+		return NULL;
+	}
 	plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
 	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
 		plan->group_fds[i] = -1;
+	return plan;
+}
+
+int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err)
+{
+	struct container_plan *plan = plan_new(err);
+
+	if (!plan)
+		return -ENOMEM;
 	plan->limits = options->limits;
 	plan->run_uid = options->run_uid;
 	plan->run_gid = options->run_gid;

@@ -3,6 +3,9 @@
 
 #include "plan.h"
 
+/* An empty plan, for container_plan_free(); NULL without memory. */
+struct container_plan *plan_new(struct error *err);
+
 /* A text that the plan owns, or NULL: looked at once, at the end. */
 const char *plan_text(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void plan_add(struct container_plan *plan, const char *name, step_apply apply, const char *arg, uint64_t number);
@@ -64,6 +67,12 @@ int plan_cgroup(struct container_plan *plan, const struct container_options *opt
 /* Adds the steps that make the container's group, join it and hide what is above. */
 int plan_join(struct container_plan *plan, bool whole, struct error *err);
 const char *plan_late_names(const struct container_plan *plan);
+
+/* The file that stands for a missing standard stream. */
+int plan_nothing(struct container_plan *plan, struct error *err);
+
+/* Limits of the process alone. */
+void plan_rlimits(struct container_plan *plan);
 
 /* What does not wait for the network: limits of the process, its bounding set, signals (plan_process.c). */
 void plan_ahead(struct container_plan *plan);

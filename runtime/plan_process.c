@@ -181,11 +181,16 @@ int plan_affinity(struct container_plan *plan, const struct container_options *o
 	return parse_cpus(options->cpuset, &plan->cpus, err);
 }
 
-void plan_ahead(struct container_plan *plan)
+void plan_rlimits(struct container_plan *plan)
 {
 	plan_rlimit(plan, RLIMIT_CORE, 0, 0);
 	plan_rlimit(plan, RLIMIT_NOFILE, OPEN_FILES, 512 * OPEN_FILES);
 	plan_add(plan, "rlimits", step_rlimits, "core=0 nofile=1024 umask=022", 0);
+}
+
+void plan_ahead(struct container_plan *plan)
+{
+	plan_rlimits(plan);
 	plan_add(plan, "bounding-set", step_bounding_set, "", 0);
 	plan_add(plan, "signals", step_signals, "default", 0);
 }
