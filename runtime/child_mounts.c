@@ -2,6 +2,7 @@
  * named by a string that the image could redirect. */
 #include "child_mounts.h"
 #include "calls.h"
+#include "child_thread.h"
 #include "plan.h"
 #include "steps.h"
 
@@ -171,14 +172,18 @@ int step_root_copy(struct child *child, const struct step *step)
 
 int mount_on_old_root(struct child *child, int fd)
 {
-	int rc = done(CALL(SYS_move_mount, fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
+	/* Inside it, where all hosts have a folder, it goes with the old root at once; on top it has to go before. */
+	int rc = done(CALL(SYS_move_mount, fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH));
 
+	if (rc == 0)
+		return 0;
+	rc = done(CALL(SYS_move_mount, fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
 	child->on_old_root += rc == 0;
 	return rc;
 }
 
-/* One tmpfs for all that is writable: its folders are bound to where they belong. Kernels that clone folders of attached mounts alone get it on
- * top of the old root, with which it goes. */
+/* One tmpfs for all that is writable: its folders are bound to where they belong. Itself it is hung into the old root, with which it goes: some
+ * kernels clone folders of attached mounts alone, and letting go of it at the close of the descriptor would wait for all CPUs once more. */
 int step_tmpfs(struct child *child, const struct step *step)
 {
 	static const struct {
@@ -194,8 +199,6 @@ int step_tmpfs(struct child *child, const struct step *step)
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if ((rc = CALL(SYS_mkdirat, child->tmpfs_fd, folders[i].path, folders[i].mode)) < 0)
 			return (int)rc;
-	if (child->plan->kernel >= KERNEL_CLONES_DETACHED)
-		return 0;
 	return mount_on_old_root(child, child->tmpfs_fd);
 }
 
@@ -236,14 +239,35 @@ int step_pivot(struct child *child, const struct step *step)
 	return done(rc < 0 ? rc : CALL(SYS_pivot_root, ".", "."));
 }
 
-/* Waits for all CPUs (an expedited RCU grace period), however little was mounted there. */
+/* "/" is where both roots lie; a lookup that looks for something to unmount takes the upper one. */
+static int leave_main(void *arg)
+{
+	struct child *child = arg;
+	long rc;
+
+	thread_begin(&child->leave.thread);
+	if (child->network.used)
+		wait_while(&child->network.made, NETWORK_NOT_YET);
+	rc = CALL(SYS_umount2, "/", DETACH); /* takes the topmost alone */
+	for (; child->on_old_root > 0 && rc == 0; child->on_old_root--)
+		rc = CALL(SYS_umount2, "/", DETACH);
+	child->leave.rc = done(rc);
+	return 0;
+}
+
+/* In a thread, because it waits for all CPUs (an expedited RCU grace period), however little was mounted there. Not before the container's sysfs
+ * exists: inside a user namespace it is given to those alone who see the host's. */
 int step_leave_old_root(struct child *child, const struct step *step)
 {
-	long rc = CALL(SYS_umount2, ".", DETACH); /* takes the topmost alone */
+	if (!thread_start(child, &child->leave.thread, leave_main, child->plan->thread_stacks[1]))
+		leave_main(child);
+	return 0;
+}
 
-	for (; child->on_old_root > 0 && rc == 0; child->on_old_root--)
-		rc = CALL(SYS_umount2, ".", DETACH);
-	return done(rc < 0 ? rc : CALL(SYS_chdir, "/"));
+int step_old_root_left(struct child *child, const struct step *step)
+{
+	thread_wait(&child->leave.thread);
+	return child->leave.rc < 0 ? child->leave.rc : done(CALL(SYS_chdir, "/"));
 }
 
 int step_chroot(struct child *child, const struct step *step)

@@ -1,33 +1,24 @@
 /* Steps that give the container its network namespace.
  *
- * Such a namespace costs as much as all the rest of a start. So a helper thread of the child makes it, on another CPU, while the child builds
- * the root. Being a thread of the child, it owns what it makes by the same user namespace, and shares memory and descriptors. What it makes
- * goes to the child in two parts: first the namespace and its sysfs (step_network_join), then a loopback that is up, at the thread's end
- * (step_network_settle), which comes before descriptors are put in order. Where no thread can be had, the child makes all of it in line. */
+ * Such a namespace costs as much as all the rest of a start. So a thread of the child makes it, on another CPU, while the child builds the root.
+ * What it makes goes to the child in two parts: first the namespace and its sysfs (step_network_join), then a loopback that is up, at the
+ * thread's end (step_network_settle), which comes before descriptors are put in order. Where no thread can be had, the child makes all of it in
+ * line. */
 #include "calls.h"
 #include "child_mounts.h"
-#include "plan.h"
+#include "child_thread.h"
 #include "steps.h"
 
 #include <bench/timeline.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
-#include <linux/sched.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-
-enum { NOT_YET, MADE };
-
-static void wait_while(uint32_t *word, uint32_t value)
-{
-	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
-		CALL(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
-}
 
 /* Moves its caller alone into a new namespace. Returns a socket in it. */
 static int make_network(struct child *child)
@@ -48,22 +39,22 @@ static int loopback_up(const struct child *child, int socket_fd)
 	return child->plan->loopback_up ? done(CALL(SYS_ioctl, socket_fd, SIOCSIFFLAGS, &request)) : 0;
 }
 
-static int helper_main(void *arg)
+static int network_main(void *arg)
 {
 	struct child *child = arg;
-	struct helper *helper = &child->helper;
+	struct child_network *network = &child->network;
 	int fd;
 
-	__atomic_store_n(&helper->begun, true, __ATOMIC_RELAXED);
+	thread_begin(&network->thread);
 	child->trace.helper_begin_ns = clock_now_ns();
 	fd = make_network(child);
 	/* The namespace by way of a socket in it: no /proc is needed. */
-	helper->network_fd = fd < 0 ? fd : (int)CALL(SYS_ioctl, fd, SIOCGSKNS, 0);
-	__atomic_store_n(&helper->made, MADE, __ATOMIC_RELEASE);
-	CALL(SYS_futex, &helper->made, FUTEX_WAKE, 1, NULL, NULL, 0);
+	network->fd = fd < 0 ? fd : (int)CALL(SYS_ioctl, fd, SIOCGSKNS, 0);
+	__atomic_store_n(&network->made, NETWORK_MADE, __ATOMIC_RELEASE);
+	CALL(SYS_futex, &network->made, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	child->trace.helper_made_ns = clock_now_ns();
 	if (fd >= 0) {
-		helper->up_rc = loopback_up(child, fd);
+		network->up_rc = loopback_up(child, fd);
 		CALL(SYS_close, fd);
 	}
 	child->trace.helper_done_ns = clock_now_ns();
@@ -86,6 +77,7 @@ static void spread(const struct container_plan *plan)
 {
 	cpu_set_t both;
 
+	CPU_ZERO(&both);
 	if (CPU_COUNT(&plan->cpus) == 0 || CALL(SYS_sched_getaffinity, 0, sizeof(both), &both) < 0)
 		return;
 	CPU_OR(&both, &both, &plan->cpus);
@@ -94,50 +86,29 @@ static void spread(const struct container_plan *plan)
 
 int step_network(struct child *child, const struct step *step)
 {
-	struct helper *helper = &child->helper;
-	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
-		.child_tid = (uintptr_t)&helper->running,
-		.stack = (uintptr_t)child->plan->helper_stack,
-		.stack_size = HELPER_STACK_BYTES,
-	};
+	struct child_network *network = &child->network;
 
 	spread(child->plan);
-	helper->running = 1;
-	helper->id = child_clone(&args, helper_main, child);
-	helper->used = helper->id > 0;
-	if (!helper->used) {
-		helper->running = 0;
-		return make_in_line(child);
+	if (thread_start(child, &network->thread, network_main, child->plan->thread_stacks[0])) {
+		network->used = true;
+		return 0;
 	}
-	return 0;
-}
-
-/* Nothing is left to do beside the helper. If it waits for a CPU that others use, it gets ours, which we are about to leave. */
-static void lend_cpu(const struct helper *helper)
-{
-	unsigned cpu;
-	cpu_set_t ours;
-
-	if (__atomic_load_n(&helper->begun, __ATOMIC_RELAXED) || CALL(SYS_getcpu, &cpu, NULL, NULL) < 0 || cpu >= CPU_SETSIZE)
-		return;
-	CPU_ZERO(&ours);
-	CPU_SET(cpu, &ours);
-	CALL(SYS_sched_setaffinity, helper->id, sizeof(ours), &ours);
+	network->made = NETWORK_MADE;
+	return make_in_line(child);
 }
 
 int step_network_join(struct child *child, const struct step *step)
 {
-	struct helper *helper = &child->helper;
+	struct child_network *network = &child->network;
 
-	if (!helper->used)
+	if (!network->used)
 		return 0;
-	lend_cpu(helper);
-	wait_while(&helper->made, NOT_YET);
-	if (helper->network_fd < 0)
-		return helper->network_fd;
-	long rc = CALL(SYS_setns, helper->network_fd, CLONE_NEWNET);
-	CALL(SYS_close, helper->network_fd);
+	thread_lend_cpu(&network->thread);
+	wait_while(&network->made, NETWORK_NOT_YET);
+	if (network->fd < 0)
+		return network->fd;
+	long rc = CALL(SYS_setns, network->fd, CLONE_NEWNET);
+	CALL(SYS_close, network->fd);
 	return done(rc);
 }
 
@@ -150,6 +121,6 @@ int step_tell_joined(struct child *child, const struct step *step)
 
 int step_network_settle(struct child *child, const struct step *step)
 {
-	wait_while(&child->helper.running, 1);
-	return child->helper.up_rc;
+	thread_wait(&child->network.thread);
+	return child->network.up_rc;
 }

@@ -36,7 +36,8 @@ static bool wait_cleared(uint32_t *running, int64_t deadline_ns)
 
 static bool wait_gone(struct child *child, int64_t deadline_ns)
 {
-	return wait_cleared(&child->running, deadline_ns) && wait_cleared(&child->helper.running, deadline_ns);
+	return wait_cleared(&child->running, deadline_ns) && wait_cleared(&child->network.thread.running, deadline_ns) &&
+	       wait_cleared(&child->leave.thread.running, deadline_ns);
 }
 
 /* Being born in a cgroup has errors of its own. */

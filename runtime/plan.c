@@ -109,6 +109,16 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 	return 0;
 }
 
+/* The child's threads end, and all that leads out of the container is closed. */
+static int plan_closing(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	plan_network_settle(plan, options);
+	if (options->namespaces & CONTAINER_NS_MOUNT)
+		plan_add(plan, "old-root-left", step_old_root_left, "", 0);
+	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed", 0);
+	return plan_identity(plan, options, err);
+}
+
 static int plan_inside(struct container_plan *plan, const struct container_options *options, bool whole, struct error *err)
 {
 	int rc = whole && !plan_is_overlay(options) ? runtime_rootfs_check(options->rootfs, err) : 0;
@@ -125,7 +135,6 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 		plan_ahead(plan);
 	plan_network_join(plan, options);
 	plan_root_enter(plan, options);
-	plan_network_settle(plan, options);
 	if (rc == 0 && whole)
 		rc = plan_link(plan, options, err);
 	/* Late as well: until here the steps may run wherever there is room. */
@@ -133,10 +142,13 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 		rc = plan_affinity(plan, options, err);
 	if (rc < 0)
 		return rc;
-	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed at exec", 0);
-	rc = plan_identity(plan, options, err);
+	/* A working folder is looked for where nothing leads out any more; else the filter need not wait for that. */
+	if (options->working_dir)
+		rc = plan_closing(plan, options, err);
 	if (rc == 0)
 		rc = plan_privileges(plan, options, err);
+	if (rc == 0 && !options->working_dir)
+		rc = plan_closing(plan, options, err);
 	if (rc == 0 && whole)
 		plan_add(plan, "exec", step_exec, plan->argv[0], 0);
 	return rc;

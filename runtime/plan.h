@@ -58,22 +58,40 @@ struct plan_rlimit {
 	struct rlimit value;
 };
 
-enum { PLAN_RLIMITS_MAX = 4, PLAN_SOURCES_MAX = 256, CHILD_STACK_BYTES = 64 * 1024, HELPER_STACK_BYTES = 16 * 1024 };
+enum {
+	PLAN_RLIMITS_MAX = 4,
+	PLAN_SOURCES_MAX = 256,
+	CHILD_STACK_BYTES = 64 * 1024,
+	CHILD_THREADS = 2,
+	CHILD_THREAD_STACK_BYTES = 16 * 1024
+};
 
 /* Releases of Linux, as numbers, that can what older ones cannot. */
 enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_ADDS_LAYERS = 6005, KERNEL_CLONES_DETACHED = 6015 };
 
 #define CHILD_GIVE_UP UINT32_MAX
 
-/* The child's thread that makes its network namespace (child_network.c). */
-struct helper {
-	long id;          /* of the thread, in the child's own pid namespace */
+/* A thread of the child (child_thread.h). */
+struct child_thread {
+	uint32_t running; /* futex: 1 until the kernel sees it end */
+	long id;          /* in the child's own pid namespace */
 	bool begun;       /* it has got a CPU */
-	bool used;        /* false: there is none, or it was made in line */
-	uint32_t running; /* futex: 1 until the kernel sees the thread end */
-	uint32_t made;    /* futex: 1 when network_fd is valid */
-	int network_fd;   /* the namespace, or -errno */
-	int up_rc;        /* of the loopback; valid at the end */
+};
+
+/* Makes the network namespace (child_network.c). */
+struct child_network {
+	struct child_thread thread;
+	bool used;     /* false: there is none, or it was made in line */
+	uint32_t made; /* futex: NETWORK_MADE when fd is valid */
+	int fd;        /* the namespace, or -errno */
+	int up_rc;     /* of the loopback; valid at the end */
+};
+enum { NETWORK_NOT_YET, NETWORK_MADE };
+
+/* Lets go of the old root (child_mounts.c). */
+struct child_leave {
+	struct child_thread thread;
+	int rc; /* valid at the end */
 };
 
 /* What one child works with. Lives in the plan: a child that cannot be killed must not write to a frame that is gone. */
@@ -92,7 +110,8 @@ struct child {
 	const char *covered;              /* a masked file of /proc, to mask others with; the working folder is /proc by then */
 	struct container_trace trace;
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */
-	struct helper helper;
+	struct child_network network;
+	struct child_leave leave;
 	uint32_t joined;  /* futex: 1 once the child is in its network namespace, where the parent waits for that */
 	uint32_t granted; /* futex: how many of the parent's steps beside the child are done; CHILD_GIVE_UP: one failed */
 };
@@ -149,9 +168,9 @@ struct container_plan {
 	struct sock_filter *filter;
 	unsigned short n_filter;
 
-	int nothing_fd;     /* an empty file of our own that cannot be written: the host's /dev/null has a mode that root could change */
-	char *stacks;       /* mapping of both: guard page, the helper's, guard page, the child's */
-	char *helper_stack; /* HELPER_STACK_BYTES */
+	int nothing_fd; /* an empty file of our own that cannot be written: the host's /dev/null has a mode that root could change */
+	char *stacks;   /* mapping of all: a guard page below each */
+	char *thread_stacks[CHILD_THREADS];
 	char *child_stack;  /* CHILD_STACK_BYTES */
 	struct child child; /* of the start that is under way */
 	bool child_lost;    /* it could not be killed and may still use both: they are never freed */

@@ -202,6 +202,7 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 	if (options->namespaces & CONTAINER_NS_NET)
 		plan->sys_attributes = NO_USE | MOUNT_ATTR_RDONLY;
 	plan_add(plan, "pivot", step_pivot, "", 0);
+	plan_add(plan, "leave-old-root", step_leave_old_root, "by a thread", 0);
 	return 0;
 }
 
@@ -209,8 +210,6 @@ void plan_root_enter(struct container_plan *plan, const struct container_options
 {
 	if (!(options->namespaces & CONTAINER_NS_MOUNT))
 		return;
-	/* Not before the container's sysfs exists: inside a user namespace it is given to those alone who see the host's. */
-	plan_add(plan, "leave-old-root", step_leave_old_root, "", 0);
 	if (plan->sys_attributes) {
 		plan_add(plan, "mount", step_attach_sys, "sys", 0);
 		add_masks(plan, options, masked_sys);

@@ -48,6 +48,7 @@ int step_bind_proc(struct child *child, const struct step *step);
 int step_mask_file(struct child *child, const struct step *step);
 int step_mask_dir(struct child *child, const struct step *step);
 int step_leave_old_root(struct child *child, const struct step *step);
+int step_old_root_left(struct child *child, const struct step *step);
 int step_pivot(struct child *child, const struct step *step);
 int step_chroot(struct child *child, const struct step *step);
 
