@@ -3,7 +3,9 @@
  * Such a namespace costs as much as all the rest of a start. So a thread of the child makes it, on another CPU, while the child builds the root.
  * What it makes goes to the child in two parts: first the namespace and its sysfs (step_network_join), then a loopback that is up, at the
  * thread's end (step_network_settle), which comes before descriptors are put in order. Where no thread can be had, the child makes all of it in
- * line. */
+ * line.
+ *
+ * The thread does not wait for the ids to be mapped. If it is faster, entries of devices in the container's (read-only) sysfs belong to nobody. */
 #include "calls.h"
 #include "child_mounts.h"
 #include "child_thread.h"

@@ -1,6 +1,7 @@
 /* Starting and stopping containers of a plan. Kernel state is undone in reverse order, by the same code that stops a healthy one. */
 #include "link.h"
 #include "plan.h"
+#include "pool.h"
 
 #include <base/files.h>
 #include <bench/cleanup.h>
@@ -40,7 +41,9 @@ int container_plan_open(struct container_plan *plan, struct error *err)
 {
 	int rc = open_tree(plan, err);
 
-	return rc < 0 ? rc : plan_link_open(plan, err);
+	if (rc == 0)
+		rc = plan_link_open(plan, err);
+	return rc == 0 && plan->pool && plan->pool->serial == 0 ? pool_fill(plan, err) : rc;
 }
 
 static void close_groups(struct container_plan *plan)
@@ -65,6 +68,7 @@ static int prepare_child(struct container_plan *plan, const char *id, const int 
 	struct child *child = &plan->child;
 
 	*child = plan_child(plan, id);
+	child->slot = &plan->warm;
 	for (int i = 0; i < 3; i++)
 		child->stdio[i] = stdio[i] >= 0 ? stdio[i] : plan->nothing_fd;
 	int rc = open_groups(plan, err);
@@ -72,14 +76,31 @@ static int prepare_child(struct container_plan *plan, const char *id, const int 
 		return rc;
 	child->n_groups = plan->tree.ops->join_at_clone ? 0 : (int)plan->tree.n_dirs;
 	memcpy(child->group_fds, plan->group_fds, sizeof(child->group_fds));
-	return path_format(child->tasks, sizeof(child->tasks), err, "%s/tasks", id);
+	return path_format(child->tasks, sizeof(child->tasks), err, "%s/tasks", plan->pool ? plan->warm.name : id);
+}
+
+/* A slot's cgroup is the container's from now on, and removed with it. */
+static int take_slot(struct container_plan *plan, struct container *made, struct error *err)
+{
+	int rc = pool_take(plan, &plan->warm, err);
+
+	if (rc == 0)
+		made->cgroup = plan->warm.cgroup;
+	return rc;
+}
+
+int container_plan_refill(struct container_plan *plan, struct error *err)
+{
+	return plan->pool ? pool_fill(plan, err) : 0;
 }
 
 static int start_child(struct container_plan *plan, const int stdio[3], int timeout_ms, struct container *made, struct error *err)
 {
 	struct child *child = &plan->child;
-	int born_in[CGROUP_CONTROLLER_COUNT] = {-1}, rc = prepare_child(plan, made->id, stdio, err);
+	int born_in[CGROUP_CONTROLLER_COUNT] = {-1}, rc = plan->pool ? take_slot(plan, made, err) : 0;
 
+	if (rc == 0)
+		rc = prepare_child(plan, made->id, stdio, err);
 	if (rc == 0)
 		rc = plan_walk_before(plan, made, err);
 	if (rc == 0 && plan->tree.ops->join_at_clone)
@@ -113,6 +134,8 @@ int container_start(struct container_plan *plan, const char *id, const int stdio
 		timeout_ms = plan->start_timeout_ms;
 	if (rc == 0)
 		rc = start_child(plan, stdio, timeout_ms, &made, err);
+	if (plan->pool)
+		pool_slot_close(&plan->warm);
 	if (rc < 0) {
 		container_stop(plan, &made, NULL);
 		return error_prefix(err, "container '%s'", id);
@@ -142,6 +165,7 @@ void container_plan_free(struct container_plan *plan)
 {
 	if (!plan || plan->child_lost)
 		return;
+	pool_free(plan);
 	plan_link_close(plan);
 	close_groups(plan);
 	cgroup_tree_close(&plan->tree, NULL);

@@ -150,6 +150,9 @@ void container_plan_print(const struct container_plan *plan, FILE *out);
 /* Makes the group of this plan's containers and tries the limits, if container_start() did not. cgroup=auto: a failure becomes a note. */
 int container_plan_open(struct container_plan *plan, struct error *err);
 
+/* Makes what the starts since the last call took out of the pool; for the time between starts. Without a pool: nothing. */
+int container_plan_refill(struct container_plan *plan, struct error *err);
+
 const struct container_facts *container_plan_facts(const struct container_plan *plan);
 size_t container_plan_steps(const struct container_plan *plan);
 const char *container_plan_step_name(const struct container_plan *plan, size_t step);

@@ -21,7 +21,7 @@
 enum { LOOK_MS = 20 };
 
 /* Until the child is in its network namespace. A child that fails before wakes nobody: it is looked after now and then. */
-static int wait_joined(struct container_plan *plan, struct error *err)
+int plan_wait_joined(struct container_plan *plan, struct error *err)
 {
 	struct child *child = &plan->child;
 	int64_t deadline_ns = clock_now_ns() + (int64_t)plan->start_timeout_ms * 1000000;
@@ -40,7 +40,7 @@ static int wait_joined(struct container_plan *plan, struct error *err)
 static int attach_bridge(struct container_plan *plan, struct container *made, struct error *err)
 {
 	char path[64];
-	int rc = wait_joined(plan, err);
+	int rc = plan_wait_joined(plan, err);
 
 	if (rc < 0)
 		return rc;
@@ -55,7 +55,7 @@ static int attach_bridge(struct container_plan *plan, struct container *made, st
 static int attach_user(struct container_plan *plan, struct container *made, struct error *err)
 {
 	struct network_user_options options = {.pid = made->pid, .timeout_ms = plan->start_timeout_ms, .journal = plan->journal};
-	int rc = wait_joined(plan, err);
+	int rc = plan_wait_joined(plan, err);
 
 	return rc < 0 ? rc : network_user_start(&options, &made->carrier, err);
 }

@@ -75,6 +75,16 @@ static int set_bare(struct container_options *options, const char *key, const ch
 	return at < 0 ? at : 0;
 }
 
+static int set_pool(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	int64_t slots;
+	int rc = parse_integer("option pool", value, 0, 4096, &slots, err);
+
+	if (rc == 0)
+		options->pool = (unsigned)slots;
+	return rc;
+}
+
 static int set_root(struct container_options *options, const char *key, const char *value, struct error *err)
 {
 	static const char *const words[] = {"read-only", "overlay", "copy", NULL};
@@ -147,17 +157,9 @@ static const struct {
 	const char *key;
 	int (*set)(struct container_options *options, const char *key, const char *value, struct error *err);
 } setters[] = {
-	{"userns", set_userns},
-	{"cgroup", set_cgroup},
-	{"seccomp", set_seccomp},
-	{"root", set_root},
-	{"tmpfs", set_tmpfs},
-	{"net", set_network},
-	{"bare", set_bare},
-	{"cpu", set_controller},
-	{"memory", set_controller},
-	{"pids", set_controller},
-	{"capabilities", set_capabilities},
+	{"userns", set_userns},  {"cgroup", set_cgroup},     {"seccomp", set_seccomp}, {"root", set_root},
+	{"tmpfs", set_tmpfs},    {"net", set_network},       {"bare", set_bare},       {"pool", set_pool},
+	{"cpu", set_controller}, {"memory", set_controller}, {"pids", set_controller}, {"capabilities", set_capabilities},
 };
 
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err)

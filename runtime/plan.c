@@ -3,6 +3,7 @@
 
 #include "link.h"
 
+#include "pool.h"
 #include "rootfs.h"
 #include "steps.h"
 
@@ -162,6 +163,22 @@ static int plan_whole(struct container_plan *plan, const struct container_option
 	return rc < 0 ? rc : plan_inside(plan, options, whole, err);
 }
 
+enum kind { PROBE, COLD, WARM, SLOT, BARE };
+
+static int build(struct container_plan *plan, enum kind kind, const struct container_options *options, struct error *err)
+{
+	switch (kind) {
+	case WARM:
+		return plan_warm(plan, options, err);
+	case SLOT:
+		return plan_slot(plan, options, err);
+	case BARE:
+		return plan_bare(plan, options, err);
+	default:
+		return plan_whole(plan, options, kind == COLD, err);
+	}
+}
+
 struct container_plan *plan_new(struct error *err)
 {
 	struct container_plan *plan = calloc(1, sizeof(*plan));
@@ -170,13 +187,14 @@ struct container_plan *plan_new(struct error *err)
 		error_set(err, ENOMEM, "container plan: out of memory");
 		return NULL;
 	}
+	plan->warm.net_fd = plan->warm.mount_fd = plan->warm.user_fd = -1;
 	plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
 	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
 		plan->group_fds[i] = -1;
 	return plan;
 }
 
-int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err)
+static int prepare(enum kind kind, const struct container_options *options, struct container_plan **ret, struct error *err)
 {
 	struct container_plan *plan = plan_new(err);
 
@@ -190,22 +208,32 @@ int plan_prepare(const struct container_options *options, bool whole, struct con
 	int rc = check_kernel(options, err);
 	if (rc == 0)
 		rc = plan_devices(plan, options, err);
-	if (rc == 0 && options->bare && whole)
-		rc = plan_bare(plan, options, err);
-	else if (rc == 0)
-		rc = plan_whole(plan, options, whole, err);
+	if (rc == 0)
+		rc = build(plan, kind, options, err);
 	if (rc == 0)
 		rc = plan_complete(plan, err);
 	if (rc == 0)
 		rc = plan_stacks_make(plan, err);
 	if (rc == 0)
 		rc = plan_nothing(plan, err);
+	if (rc == 0 && kind == WARM)
+		rc = pool_new(options, &plan->pool, err);
 	if (rc < 0) {
 		container_plan_free(plan);
 		return rc;
 	}
 	*ret = plan;
 	return 0;
+}
+
+int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err)
+{
+	return prepare(!whole ? PROBE : options->bare ? BARE : options->pool ? WARM : COLD, options, ret, err);
+}
+
+int plan_prepare_slot(const struct container_options *options, struct container_plan **ret, struct error *err)
+{
+	return prepare(SLOT, options, ret, err);
 }
 
 int container_prepare(const struct container_options *options, struct container_plan **ret, struct error *err)

@@ -112,8 +112,18 @@ struct child {
 	uint32_t running; /* futex: 1 until the kernel sees this child leave our memory (exec or end) */
 	struct child_network network;
 	struct child_leave leave;
-	uint32_t joined;  /* futex: 1 once the child is in its network namespace, where the parent waits for that */
-	uint32_t granted; /* futex: how many of the parent's steps beside the child are done; CHILD_GIVE_UP: one failed */
+	const struct pool_slot *slot; /* of a warm start */
+	uint32_t joined;              /* futex: 1 once the child is in its network namespace, where the parent waits for that */
+	uint32_t granted;             /* futex: how many of the parent's steps beside the child are done; CHILD_GIVE_UP: one failed */
+};
+
+struct pool; /* pool.h */
+
+/* What a warm start finds ready. */
+struct pool_slot {
+	char name[32]; /* of its cgroup */
+	int net_fd, mount_fd, user_fd;
+	struct cgroup cgroup;
 };
 
 struct container_plan {
@@ -145,6 +155,10 @@ struct container_plan {
 	struct container_facts facts;
 	struct journal *journal;
 	int start_timeout_ms;
+	struct pool *pool;      /* of a plan for warm starts; NULL: cold ones */
+	struct pool_slot warm;  /* of the start that is under way, and a pool */
+	struct pool *making;    /* of the plan that makes its slots */
+	bool is_slot;           /* that plan */
 	bool own_pids;          /* the end of the first process ends all */
 	int kernel;             /* 6018 for Linux 6.18; 0: not known */
 	bool privileged;        /* root, with the right to make namespaces */
@@ -199,6 +213,12 @@ static inline struct child plan_child(const struct container_plan *plan, const c
 
 /* Like container_prepare(). Not `whole`: the probe's plan, with an empty root of its own and no program. */
 int plan_prepare(const struct container_options *options, bool whole, struct container_plan **ret, struct error *err);
+
+/* The plan that makes slots for a pool of these options. */
+int plan_prepare_slot(const struct container_options *options, struct container_plan **ret, struct error *err);
+
+/* Waits until the child has told that it is in its network namespace (step_tell_joined). */
+int plan_wait_joined(struct container_plan *plan, struct error *err);
 
 /* Adds a sentence to the facts; what does not fit is dropped. */
 void plan_note(struct container_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,6 +16,9 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 /* Adds those that need the network namespace, and the one that goes into the root. */
 void plan_root_enter(struct container_plan *plan, const struct container_options *options);
 
+/* Adds those that cover what a /proc of its own shows of the kernel. */
+void plan_proc_masks(struct container_plan *plan, const struct container_options *options);
+
 /* Adds a step of the parent; returns the number that step_await waits for (0: it is before the clone, there is nothing to wait for). */
 uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
 
@@ -34,6 +37,10 @@ void plan_late_namespaces(struct container_plan *plan, const struct container_op
 
 /* The whole of a bare plan (plan_bare.c). */
 int plan_bare(struct container_plan *plan, const struct container_options *options, struct error *err);
+
+/* The whole of the plans of a pool (plan_pool.c). */
+int plan_slot(struct container_plan *plan, const struct container_options *options, struct error *err);
+int plan_warm(struct container_plan *plan, const struct container_options *options, struct error *err);
 
 /* Namespaces, and who the container's root is (plan_process.c). */
 void plan_namespaces(struct container_plan *plan, const struct container_options *options);

@@ -169,6 +169,23 @@ static int plan_chroot(struct container_plan *plan, const char *program, struct 
 	return 0;
 }
 
+void plan_proc_masks(struct container_plan *plan, const struct container_options *options)
+{
+	add_masks(plan, options, masked);
+	if (options->uid == 0 && !plan->maps_ids)
+		add_masks(plan, options, masked_from_root);
+}
+
+/* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
+static void plan_proc(struct container_plan *plan, const struct container_options *options)
+{
+	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
+		plan_add(plan, "mount", step_mount_proc, "proc", NO_USE | MOUNT_ATTR_RDONLY);
+	else
+		plan_add(plan, "bind", step_bind_proc, "/proc", NO_USE | MOUNT_ATTR_RDONLY);
+	plan_proc_masks(plan, options);
+}
+
 int plan_root(struct container_plan *plan, const struct container_options *options, const char *program, struct error *err)
 {
 	if (!(options->namespaces & CONTAINER_NS_MOUNT))
@@ -191,14 +208,8 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 		rc = plan_terminal(plan, options, err);
 	if (rc < 0)
 		return rc;
-	/* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
-	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
-		plan_add(plan, "mount", step_mount_proc, "proc", NO_USE | MOUNT_ATTR_RDONLY);
-	else
-		plan_add(plan, "bind", step_bind_proc, "/proc", NO_USE | MOUNT_ATTR_RDONLY);
-	add_masks(plan, options, masked);
-	if (options->uid == 0 && !plan->maps_ids)
-		add_masks(plan, options, masked_from_root);
+	if (!plan->is_slot)
+		plan_proc(plan, options);
 	if (options->namespaces & CONTAINER_NS_NET)
 		plan->sys_attributes = NO_USE | MOUNT_ATTR_RDONLY;
 	plan_add(plan, "pivot", step_pivot, "", 0);

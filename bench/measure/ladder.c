@@ -91,6 +91,8 @@ int ladder_climb(const struct driver *driver, void *state, const char *id, int64
 	int stop_rc = driver->stop(state, &instance, &stop_error);
 	if (!is_virtual)
 		timeline_mark(timeline, MARK_GONE);
+	if (driver->between)
+		driver->between(state);
 	sample.phases_disagree = !ladder_phases_agree(timeline);
 	*ret = sample;
 	if (stop_rc < 0 && err)

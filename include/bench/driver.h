@@ -110,6 +110,9 @@ struct driver {
 	/* Ends the instance and waits until all of it is gone. Idempotent, safe on a half-made instance; closes the control stream. */
 	int (*stop)(void *state, struct instance *instance, struct error *err);
 
+	/* Optional: after stop() and outside of all measurement, what the next start shall find ready. */
+	void (*between)(void *state);
+
 	void (*close)(void *state);
 };
 
