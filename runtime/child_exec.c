@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -177,23 +178,23 @@ int step_entry_capabilities(struct child *child, const struct step *step)
 	return rc < 0 ? (int)rc : step_hide(child, step);
 }
 
-/* The middle process ends here; who goes on is a child of our parent, and has nothing that the container has not. The filter has no clone3. */
+/* The middle process ends here; who goes on is a child of our parent, and has nothing that the container has not. The kernel writes its number
+ * before either of them runs on: also where one is killed at once, our parent knows whom to wait for. The filter has no clone3. */
 int step_fork(struct child *child, const struct step *step)
 {
 	const struct entry *entry = entry_of(child);
-	int pidfd = -1;
-	long pid = CALL(SYS_clone, CLONE_PARENT | CLONE_PIDFD, 0, &pidfd);
+	long pid = CALL(SYS_madvise, entry->born, sizeof(*entry->born), MADV_DONTFORK);
 
-	if (pid <= 0)
-		return done(pid);
-	tell(entry, (struct entry_message){.word = ENTRY_PROCESS, .pid = (pid_t)pid}, pidfd);
-	CALL(SYS_exit_group, 0);
-	return 0;
+	if (pid == 0)
+		pid = CALL(SYS_clone, CLONE_PARENT | CLONE_PARENT_SETTID, 0, entry->born);
+	if (pid > 0)
+		CALL(SYS_exit_group, 0);
+	return done(pid);
 }
 
 /* ---- the process inside ---- */
 
-/* The parent has our descriptor, and its end will be ours. */
+/* The parent holds us by a descriptor, and its end will be ours. */
 int step_go(struct child *child, const struct step *step)
 {
 	char byte;

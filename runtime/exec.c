@@ -1,7 +1,8 @@
 /* A further process in a running container: the parent's side (exec.h tells who is who).
  *
  * The middle process is a copy, not a CLONE_VM child: with memory of ours in it, who is inside the container could write into bench, and the
- * group's OOM killer would take bench along. Both processes are waited for by descriptor alone. */
+ * group's OOM killer would take bench along. Who is inside may make children of ours (CLONE_PARENT, without the filter): nobody but the two
+ * processes of an entry is ever waited for. */
 #include "exec.h"
 
 #include "steps.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { TIMEOUT_MS = 10000 };
@@ -96,54 +98,72 @@ static int descriptor_of(struct msghdr *message)
 	return fd;
 }
 
-/* 1: a message, 0: the end, or -errno. */
-static int receive(int channel, int64_t deadline_ns, struct entry_message *ret, int *ret_fd, struct error *err)
+/* Waits for a descriptor to become readable. */
+static int await(int fd, int64_t deadline_ns, struct error *err)
 {
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
-	struct iovec data = {.iov_base = ret, .iov_len = sizeof(*ret)};
-	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-	struct pollfd wait = {.fd = channel, .events = POLLIN};
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	int ready;
 
-	*ret_fd = -1;
 	do {
 		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
 
 		ready = poll(&wait, 1, left_ms > 0 ? (int)left_ms : 0);
 	} while (ready < 0 && errno == EINTR);
-	if (ready == 0)
-		return error_set(err, ETIMEDOUT, "not entered within %d s", TIMEOUT_MS / 1000);
-	ssize_t got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
-	if (got < 0)
-		return was_killed(err);
-	*ret_fd = descriptor_of(&message);
-	if (got != 0 && got != sizeof(*ret)) {
-		cleanup_close(ret_fd);
-		return error_set(err, EBADMSG, "an answer that makes no sense");
-	}
-	return got > 0;
+	return ready > 0 ? 0 : error_set(err, ETIMEDOUT, "not entered within %d s", TIMEOUT_MS / 1000);
 }
 
-/* Until the process inside exists, and we hold it. */
-static int await_process(const struct entry *entry, int64_t deadline_ns, struct container *made, struct error *err)
+/* 1: a message, 0: the end of the channel, or -errno (-EAGAIN: nothing is there). */
+static int receive(int channel, struct entry_message *ret, int *ret_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec data = {.iov_base = ret, .iov_len = sizeof(*ret)};
+	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	*ret_fd = -1;
+	if (got < 0)
+		return -errno;
+	*ret_fd = descriptor_of(&message);
+	if (got == 0 || got == sizeof(*ret))
+		return got > 0;
+	cleanup_close(ret_fd);
+	*ret_fd = -1;
+	return -EBADMSG;
+}
+
+/* What the middle process has said; it has ended. The one inside says nothing yet. */
+static int hear_middle(const struct entry *entry, struct container *made, struct error *err)
 {
 	struct entry_message said;
-	int fd, rc;
+	int fd;
 
-	while ((rc = receive(entry->plan->channel[0], deadline_ns, &said, &fd, err)) > 0) {
+	while (receive(entry->plan->channel[0], &said, &fd) > 0) {
 		if (said.word == ENTRY_FAILED)
 			return step_failed(entry, &said, err);
-		if (fd < 0)
-			return error_set(err, EMFILE, "no descriptor is left for the process in the container");
-		if (said.word == ENTRY_PROCESS) {
-			made->pid = said.pid;
-			made->pidfd = fd;
-			return 0;
-		}
 		cleanup_close(&made->terminal_fd);
 		made->terminal_fd = fd;
 	}
-	return rc < 0 ? rc : was_killed(err);
+	if (made->pid == 0)
+		return was_killed(err);
+	return !entry->terminal || made->terminal_fd >= 0 ? 0 : error_set(err, EMFILE, "no descriptor is left for its terminal");
+}
+
+/* It is our child, and we alone wait for it: so the number is still its own. */
+static int hold_process(const struct entry *entry, struct container *made, struct error *err)
+{
+	pid_t pid = *entry->born;
+
+	if (pid == 0)
+		return 0;
+	made->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (made->pidfd >= 0) {
+		made->pid = pid;
+		return 0;
+	}
+	int rc = error_errno(err, "hold process %d", (int)pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return rc;
 }
 
 /* The end of the channel is that of the exec. */
@@ -151,11 +171,15 @@ static int await_exec(const struct entry *entry, int64_t deadline_ns, struct err
 {
 	struct entry_message said;
 	_cleanup_close_ int fd = -1;
+	int channel = entry->plan->channel[0];
 
-	if (send(entry->plan->channel[0], "g", 1, MSG_NOSIGNAL) != 1)
+	if (send(channel, "g", 1, MSG_NOSIGNAL) != 1)
 		return was_killed(err);
-	int rc = receive(entry->plan->channel[0], deadline_ns, &said, &fd, err);
-	return rc > 0 ? step_failed(entry, &said, err) : rc;
+	int rc = await(channel, deadline_ns, err);
+	if (rc < 0)
+		return rc;
+	rc = receive(channel, &said, &fd);
+	return rc > 0 ? step_failed(entry, &said, err) : rc < 0 ? was_killed(err) : 0;
 }
 
 /* ---- both together ---- */
@@ -189,12 +213,15 @@ static int launch(struct entry *entry, struct container *made, struct error *err
 		return clone_failed(entry, (int)-pid, err);
 	close(take_fd(&entry->plan->channel[1]));
 	pid_t middle = (pid_t)pid;
-	int rc = await_process(entry, deadline_ns, made, err);
-	int ended = plan_reap(&middle, &pidfd, NULL, rc < 0 ? NULL : err); /* it has nothing more to do */
+	int rc = await(pidfd, deadline_ns, err);
+	int ended = plan_reap(&middle, &pidfd, NULL, rc < 0 ? NULL : err);
 	cleanup_close(&pidfd);
+	int held = hold_process(entry, made, rc < 0 || ended < 0 ? NULL : err);
 	if (rc == 0)
-		rc = ended < 0 ? ended : await_exec(entry, deadline_ns, err);
-	return rc;
+		rc = ended < 0 ? ended : held;
+	if (rc == 0)
+		rc = hear_middle(entry, made, err);
+	return rc < 0 ? rc : await_exec(entry, deadline_ns, err);
 }
 
 int container_exec(const struct container_exec_options *options, const int stdio[3], struct container *ret, struct error *err)

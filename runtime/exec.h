@@ -3,7 +3,7 @@
  *
  * Two processes. The middle one is a copy of ours that is not dumpable; it joins the groups and the namespaces, becomes the user, gives up what
  * the container does not have, and only then forks the one that the container can see: by CLONE_PARENT a child of ours, in the container's pid
- * namespace. That one waits until we hold its descriptor, and runs the program. One channel tells what failed; its end says that exec worked. */
+ * namespace. That one waits until we hold it by a descriptor, and runs the program. One channel tells what failed; its end says that exec worked. */
 #pragma once
 
 #include "plan.h"
@@ -18,6 +18,7 @@ struct entry {
 	int root_fd;         /* its root folder, where the mounts are ours too; else -1 */
 	int join_fds[CGROUP_CONTROLLER_COUNT], n_joins;
 	int born_in; /* group of version 2, or -1 */
+	pid_t *born; /* a page that the middle process shares with us, and nobody else: the process inside, as soon as there is one */
 	int channel; /* the end of who enters */
 	uid_t uid;
 	gid_t gid;
@@ -26,13 +27,12 @@ struct entry {
 	bool terminal;
 };
 
-enum entry_word { ENTRY_TERMINAL, ENTRY_PROCESS, ENTRY_FAILED };
+enum entry_word { ENTRY_TERMINAL, ENTRY_FAILED };
 
-/* One message. TERMINAL and PROCESS come with a descriptor. */
+/* One message. TERMINAL comes with the master as descriptor. */
 struct entry_message {
 	enum entry_word word;
 	int step, code; /* FAILED: which step, errno */
-	pid_t pid;      /* PROCESS: on the host */
 };
 
 /* Looks at the container and computes all steps; changes nothing. Free it in any case. */

@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -203,6 +203,10 @@ static int open_channels(struct entry *entry, const int stdio[3], struct error *
 	struct container_plan *plan = entry->plan;
 	int rc = plan_nothing(plan, err);
 
+	entry->born = mmap(NULL, sizeof(*entry->born), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (entry->born == MAP_FAILED)
+		return error_errno(err, "page that is shared");
+	*entry->born = 0; /* there from now on, and ours: a full group is no reason that it cannot be written */
 	if (rc == 0)
 		rc = plan_stacks_make(plan, err);
 	if (rc == 0)
@@ -248,6 +252,8 @@ void entry_done(struct entry *entry)
 {
 	for (int i = 0; i < entry->n_joins; i++)
 		cleanup_close(&entry->join_fds[i]);
+	if (entry->born && entry->born != MAP_FAILED)
+		munmap(entry->born, sizeof(*entry->born));
 	cleanup_close(&entry->born_in);
 	cleanup_close(&entry->root_fd);
 	cleanup_close(&entry->target);

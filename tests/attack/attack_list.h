@@ -20,7 +20,7 @@
 #define WAITS_CPUSET       (1u << 15) /* limits.cpus */
 #define WAITS_QUOTAS       (1u << 16) /* limits on what is counted by user: inotify, timers, queued signals */
 #define WAITS_ALL          (0x1ffu << 8)
-#define LANDED             0u
+#define LANDED             (WAITS_EXEC | WAITS_PROTECT_SELF)
 
 #define ATTACKS                                                                                                                            \
 	/* attack_program.c: the runtime's own program */                                                                                  \
