@@ -45,16 +45,12 @@ static int set_path(int context, const char *key, int fd, const char *name)
 	return append(text, fd, name) ? set_text(context, key, text) : -ENAMETOOLONG;
 }
 
-/* Overlayfs takes a layer from a mount namespace that our user namespace owns. One that the parent opened is in none such until it is attached:
- * on top of the old root, where nobody looks it up and all of it goes with that root. Before Linux 6.15 every layer must be attached: in the
- * tmpfs, whose folder of that number nobody sees. */
-static int attach_layer(struct child *child, int fd, bool by_parent)
+/* Overlayfs takes a layer from a mount namespace that our user namespace owns: attached in the tmpfs, whose folder of that number nobody sees. */
+static int attach_layer(const struct child *child, int fd)
 {
 	char name[TEXT] = "";
 	long rc;
 
-	if (child->plan->kernel >= KERNEL_CLONES_DETACHED)
-		return by_parent ? mount_on_old_root(child, fd) : 0;
 	append(name, fd, "");
 	rc = CALL(SYS_mkdirat, child->tmpfs_fd, name, 0700);
 	if (rc == 0)
@@ -69,7 +65,7 @@ static int open_layer(struct child *child, size_t at)
 
 	if (!source->by_parent)
 		*fd = source_open(source, -1);
-	return *fd < 0 ? *fd : attach_layer(child, *fd, source->by_parent);
+	return *fd < 0 ? *fd : attach_layer(child, *fd);
 }
 
 /* Before Linux 6.5 all layers are one text: numbers, which are names in the folder that we go to. */

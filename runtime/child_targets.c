@@ -9,11 +9,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { TRIES = 1000 };
+
 int mount_target(int root_fd, const char *path, uint64_t flags)
 {
 	struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	long fd = CALL(SYS_openat2, root_fd, path, &how, sizeof(how));
+	long fd = -EAGAIN;
 
+	/* EAGAIN: something was renamed or mounted somewhere on the host while ".." of a link was followed. */
+	for (int i = 0; i < TRIES && fd == -EAGAIN; i++)
+		fd = CALL(SYS_openat2, root_fd, path, &how, sizeof(how));
 	return (int)fd;
 }
 

@@ -70,6 +70,31 @@ static int clone_error(const struct container_plan *plan, bool born, int code, s
 	return -code;
 }
 
+#define CHROOTED                                                                                                                           \
+	"the root of this host cannot be left behind (an initramfs, or a chroot): switch_root to a mounted file system first, or go "      \
+	"with mount=host"
+
+static const struct {
+	step_apply apply;
+	int code;
+	const char *text;
+} remedies[] = {
+	{step_exec, ENOENT, "the root has no such program, or not the dynamic loader that it asks for"},
+	{step_exec, EACCES, "is it executable for this user, and its file system not mounted noexec?"},
+	{step_exec, ENOEXEC, "the program is for another architecture, or no program"},
+	{step_keyring, EDQUOT, "raise kernel.keys.maxkeys"},
+	{step_pivot, EINVAL, CHROOTED},
+	{step_private_mounts, EINVAL, CHROOTED},
+	{step_volume, EROFS, "make it in the root folder, or take a root that can be written: root=overlay"},
+	{step_working_dir, ENOENT, "make it in the root folder, or take a root that can be written: root=overlay"},
+	{step_working_dir, EXDEV, "it lies outside of the container"},
+	{step_overlay, ENODEV, "this kernel has no overlayfs: modprobe overlay"},
+	{step_overlay, E2BIG, "Linux 6.5 takes more layers: merge some of them"},
+	{step_overlay, ELOOP, "a layer must not lie inside another, or be there twice"},
+	{step_overlay, EINVAL,
+	 "put layers and what is written on a plain file system (ext4, xfs, btrfs, tmpfs), not on an overlay or a network"},
+};
+
 static int step_error(const struct container_plan *plan, const struct container_trace *trace, struct error *err)
 {
 	const struct step *step = &plan->steps[trace->n_done];
@@ -79,19 +104,9 @@ static int step_error(const struct container_plan *plan, const struct container_
 	if (code == 0)
 		return error_set(err, ECHILD, "step %s%s%s: the child was killed", step->name, named ? " " : "", step->arg);
 	error_set(err, code, "step %s%s%s: %s", step->name, named ? " " : "", step->arg, strerror(code));
-	if (step->apply == step_exec && code == ENOENT)
-		return error_hint(err, "the root has no such program, or not the dynamic loader that it asks for");
-	if (step->apply == step_exec && code == EACCES)
-		return error_hint(err, "is it executable for this user, and its file system not mounted noexec?");
-	if (step->apply == step_exec && code == ENOEXEC)
-		return error_hint(err, "the program is for another architecture, or no program");
-	if (code == EDQUOT && step->apply == step_keyring)
-		return error_hint(err, "raise kernel.keys.maxkeys");
-	if ((step->apply == step_pivot || step->apply == step_private_mounts) && code == EINVAL)
-		return error_hint(
-			err,
-			"the root of this host cannot be left behind (an initramfs, or a chroot): switch_root to a mounted file system "
-			"first, or go with mount=host");
+	for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
+		if (step->apply == remedies[i].apply && code == remedies[i].code)
+			return error_hint(err, "%s", remedies[i].text);
 	if (code == EPERM && (plan->clone_flags & CLONE_NEWUSER || plan->nested))
 		return error_hint(err, "a security module or a masked /proc restricts user namespaces here; run as root");
 	return -code;
