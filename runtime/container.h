@@ -64,7 +64,9 @@ struct container_options {
 	const char *rootfs;        /* absolute path of the root folder; becomes "/" */
 	const char *const *layers; /* folders over it, bottom first, NULL-terminated, merged by overlayfs; NULL: none */
 	enum container_root root;
-	const char *upper;   /* CONTAINER_ROOT_UPPER: folder with the subfolders "upper" and "work" */
+	const char
+		*upper; /* CONTAINER_ROOT_UPPER: folder with the subfolders "upper" and "work", in one that others cannot enter: what root
+			      * writes inside is the caller's outside, set-user-id bits included */
 	int64_t tmpfs_bytes; /* of all that is writable in memory together; 0: 64 MiB, with an overlay 512 MiB */
 	const struct container_mount *mounts;
 	size_t n_mounts;
@@ -84,7 +86,7 @@ struct container_options {
 	bool bare; /* clone with the namespaces, and exec: nothing else is made or dropped. The floor of all starts, for comparisons alone */
 	unsigned pool;                /* > 0: this many network namespaces, cgroups and roots are kept ready (class "warm") */
 	unsigned namespaces;          /* those the container gets for itself */
-	enum container_choice userns; /* auto: where the caller is not root, or a root without CAP_SYS_ADMIN */
+	enum container_choice userns; /* auto: wherever there can be one; root's maps 65,536 ids of nobody (ids.h), others map themselves */
 	enum container_choice cgroup; /* auto: where permitted, else a note; on: else an error */
 	bool seccomp_off;
 	bool die_with_parent; /* the end of the thread that started it kills it (PR_SET_PDEATHSIG); a program that changes its user ends that */

@@ -52,8 +52,11 @@ static bool make_given(int fd, const char *path)
 	const char *name = path + strlen("/dev/");
 	struct stat st;
 
-	return stat(path, &st) == 0 && make_folders(fd, name) && mknodat(fd, name, (st.st_mode & S_IFMT) | 0666, st.st_rdev) == 0 &&
-	       fchmodat(fd, name, 0666, 0) == 0;
+	if (stat(path, &st) < 0 || !make_folders(fd, name))
+		return false;
+	if (mknodat(fd, name, (st.st_mode & S_IFMT) | 0666, st.st_rdev) < 0)
+		return errno == EEXIST; /* a standard node, or given twice */
+	return fchmodat(fd, name, 0666, 0) == 0;
 }
 
 static bool fill(int fd, const struct container_options *options)

@@ -111,6 +111,58 @@ Test(plan, rootless_without_cgroups)
 	compare(&options, "plan-rootless-none.txt");
 }
 
+static void refuse(const struct container_options *options, const char *message, const char *hint)
+{
+	struct container_plan *plan = NULL;
+	struct error err = {0};
+
+	cr_assert_lt(container_prepare(options, &plan, &err), 0);
+	cr_assert_null(plan);
+	cr_assert_not_null(strstr(err.message, message), "'%s' lacks '%s'", err.message, message);
+	cr_assert_not_null(strstr(err.hint, hint), "'%s' lacks '%s'", err.hint, hint);
+}
+
+static const char *const image_devices[] = {"/dev/null", NULL};
+static const struct container_mount image_mounts[] = {{"/tmp", "/data", false}, {"/usr", "/opt/usr", true}};
+
+/* Everything that an image's container can ask for. */
+static struct container_options options_for_image(const char *tree, const char *const *layers)
+{
+	struct container_options options = options_for(tree);
+
+	options.layers = layers;
+	options.root = CONTAINER_ROOT_OVERLAY;
+	options.mounts = image_mounts;
+	options.n_mounts = 2;
+	options.devices = image_devices;
+	options.terminal = true;
+	options.working_dir = "/srv";
+	options.hostname = "web";
+	options.limits.cpu_percent = options.limits.cpu_weight = 0;
+	return options;
+}
+
+Test(plan, image_of_root)
+{
+	const char *const layers[] = {root, root, NULL};
+	struct container_options options = options_for_image(BENCH_TEST_DATA "/cgroup-hybrid", layers);
+
+	options.run_uid = options.run_gid = 1000;
+	options.capabilities_add = UINT64_C(1) << 13;
+	compare(&options, "plan-image-rootful.txt");
+}
+
+Test(plan, image_of_an_ordinary_user)
+{
+	const char *const layers[] = {root, root, NULL};
+	struct container_options options = options_for_image(BENCH_TEST_DATA "/cgroup-none", layers);
+
+	options.uid = options.gid = 1000;
+	compare(&options, "plan-image-rootless.txt");
+	options.run_uid = 1;
+	refuse(&options, "user 1, group 0: this container has ids from 0 to 0", "run as root");
+}
+
 Test(plan, bare)
 {
 	struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-none");
@@ -129,17 +181,6 @@ Test(plan, same_options_same_text)
 	cr_assert_str_eq(first, second);
 	free(first);
 	free(second);
-}
-
-static void refuse(const struct container_options *options, const char *message, const char *hint)
-{
-	struct container_plan *plan = NULL;
-	struct error err = {0};
-
-	cr_assert_lt(container_prepare(options, &plan, &err), 0);
-	cr_assert_null(plan);
-	cr_assert_not_null(strstr(err.message, message), "'%s' lacks '%s'", err.message, message);
-	cr_assert_not_null(strstr(err.hint, hint), "'%s' lacks '%s'", err.hint, hint);
 }
 
 Test(plan, missing_folders_are_named)
