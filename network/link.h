@@ -13,4 +13,5 @@ struct network {
 	uint32_t id;      /* random: names of links */
 	uint32_t links;   /* made so far */
 	uint32_t members; /* addresses tried so far */
+	char subnet[SUBNET_TEXT + 4];
 };

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/veth.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -58,7 +59,7 @@ static int check_options(const struct network_options *options, struct subnet *r
 int network_open(const struct network_options *options, struct network **ret, struct error *err)
 {
 	_cleanup_free_ struct network *network = calloc(1, sizeof(*network));
-	char name[IFNAMSIZ];
+	char name[IFNAMSIZ], address[SUBNET_TEXT];
 	struct subnet subnet;
 	int rc = check_options(options, &subnet, err);
 
@@ -79,6 +80,8 @@ int network_open(const struct network_options *options, struct network **ret, st
 		netlink_close(&network->socket);
 		return rc;
 	}
+	struct subnet chosen = network->bridge.subnet;
+	snprintf(network->subnet, sizeof(network->subnet), "%s/%d", subnet_address_text(chosen.base, address), chosen.prefix);
 	*ret = take_ptr(network);
 	return 0;
 }
@@ -100,6 +103,11 @@ void network_close(struct network *network)
 const char *network_bridge(const struct network *network)
 {
 	return network->bridge.name;
+}
+
+const char *network_subnet(const struct network *network)
+{
+	return network->subnet;
 }
 
 static int undo_bridge(struct nl_sock *socket, const char *name, struct error *err)

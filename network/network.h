@@ -33,6 +33,9 @@ int network_open(const struct network_options *options, struct network **ret, st
 void network_close(struct network *network);
 const char *network_bridge(const struct network *network);
 
+/* Its subnet as text, "10.88.0.0/16". Valid as long as the network. */
+const char *network_subnet(const struct network *network);
+
 /* Egress and ingress limits of one link; 0: not limited. */
 struct network_limits {
 	int64_t rate_bytes;  /* per second, both ways: token buckets (tc tbf), on the host's end and on the one inside. At least 1000 */

@@ -113,6 +113,7 @@ int container_options_set(struct container_options *options, const char *key, co
 struct container_facts {
 	bool rootless; /* no privilege on the host */
 	char namespaces[96];
+	char network[96];      /* "loopback", "none", "host", "eth0 on bridge NAME, SUBNET" (once opened), "tap0 by pasta" */
 	char cgroup[160];      /* mode and controllers that are used, or "none" */
 	char start_class[160]; /* "cold", "warm" or "bare", a colon, what that means here */
 	char limits[160], capabilities[256], seccomp[96];

@@ -3,7 +3,7 @@
 
 #include "plan_build.h"
 
-/* Adds the parent's step that makes the link and the child's that wait for it; called where the child is in its network namespace. */
+/* Says which network it is; adds the parent's step that makes a link and the child's that wait for it. Called where the child is in its network namespace. */
 int plan_link(struct container_plan *plan, const struct container_options *options, struct error *err);
 
 /* Opens the bridge, once for all containers of the plan; nothing where none is asked for. */

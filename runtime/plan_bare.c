@@ -2,6 +2,7 @@
  * the host's root with the caller's privileges inside its new namespaces. For comparisons alone. */
 #include "plan_build.h"
 
+#include "link.h"
 #include "steps.h"
 
 #include <errno.h>
@@ -31,6 +32,8 @@ int plan_bare(struct container_plan *plan, const struct container_options *optio
 	int rc = plan_cgroup(plan, &chosen, err);
 	if (rc == 0)
 		rc = plan_program(plan, options, err);
+	if (rc == 0)
+		rc = plan_link(plan, options, err);
 	if (rc == 0)
 		rc = plan_affinity(plan, options, err);
 	if (rc < 0)

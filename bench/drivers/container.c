@@ -81,9 +81,13 @@ static void container_probe(const struct driver_config *config, struct probe *re
 
 static void tell(const struct container_facts *facts, struct driver_info *info)
 {
-	const char *const pairs[][2] = {{"namespaces", facts->namespaces}, {"cgroup", facts->cgroup},
-					{"limits", facts->limits},         {"capabilities", facts->capabilities},
-					{"seccomp", facts->seccomp},       {"rootless", facts->rootless ? "yes" : "no"},
+	const char *const pairs[][2] = {{"namespaces", facts->namespaces},
+					{"network", facts->network},
+					{"cgroup", facts->cgroup},
+					{"limits", facts->limits},
+					{"capabilities", facts->capabilities},
+					{"seccomp", facts->seccomp},
+					{"rootless", facts->rootless ? "yes" : "no"},
 					{"class", facts->start_class}};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
