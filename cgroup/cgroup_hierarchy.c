@@ -96,6 +96,21 @@ int cgroup_hierarchy_open(const struct cgroup_hierarchy *hierarchy, const struct
 	return rc;
 }
 
+int cgroup_hierarchy_inside(const struct cgroup_hierarchy_groups *groups, size_t leaf, const struct cgroup_layout *host,
+			    struct cgroup_layout *ret, struct error *err)
+{
+	const struct cgroup *group = &groups->groups[leaf];
+
+	*ret = (struct cgroup_layout){.mode = host->mode};
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++) {
+		int at = groups->tree.dir_of[i];
+
+		if (at >= 0 && (size_t)at < group->n_dirs)
+			memcpy(host->mode == CGROUP_MODE_V2 ? ret->v2 : ret->v1[i], group->dirs[at], CGROUP_PATH_MAX);
+	}
+	return groups->tree.ops->open_inner(&groups->tree, group, err);
+}
+
 int cgroup_hierarchy_close(struct cgroup_hierarchy_groups *groups, struct error *err)
 {
 	int rc = 0;

@@ -54,5 +54,10 @@ struct cgroup_hierarchy_groups {
 int cgroup_hierarchy_open(const struct cgroup_hierarchy *hierarchy, const struct cgroup_layout *layout, const char *name, unsigned extra,
 			  struct journal *journal, struct cgroup_hierarchy_groups *ret, struct error *err);
 
+/* Where groups of others can lie inside a leaf: a layout for cgroup_tree_plan() that knows this hierarchy's controllers alone. `host` is the one
+ * that the hierarchy was opened with. From then on no process may join the leaf itself: version 2 wants it so. */
+int cgroup_hierarchy_inside(const struct cgroup_hierarchy_groups *groups, size_t leaf, const struct cgroup_layout *host,
+			    struct cgroup_layout *ret, struct error *err);
+
 /* Kills what is still inside and removes all in reverse order. Idempotent, safe when zeroed. */
 int cgroup_hierarchy_close(struct cgroup_hierarchy_groups *groups, struct error *err);

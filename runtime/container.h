@@ -94,8 +94,9 @@ struct container_options {
 	unsigned without;        /* CGROUP_BIT(): of cpu, memory and pids, those that are not used whatever `limits` say */
 	unsigned accounting;     /* controllers that are wanted for their counters alone: CGROUP_BIT(CGROUP_CPUACCT) … */
 	const char *cgroup_name; /* name of the group that holds this plan's containers, unique on the host (cgroup_run_name()) */
-	const char *cpuset;      /* CPUs in list format; NULL or empty: not bound */
-	uid_t uid;               /* host ids of the caller, who becomes root inside a user namespace */
+	const struct cgroup_layout *cgroup_layout; /* where that group lies, read while preparing; NULL: where the host keeps its groups */
+	const char *cpuset;                        /* CPUs in list format; NULL or empty: not bound */
+	uid_t uid;                                 /* host ids of the caller, who becomes root inside a user namespace */
 	gid_t gid;
 	int start_timeout_ms;    /* a child that did not exec by then is killed; 0: 10 s */
 	struct journal *journal; /* told of every cgroup before it is made; may be NULL */

@@ -31,8 +31,12 @@ int plan_cgroup(struct container_plan *plan, const struct container_options *opt
 	struct cgroup_layout layout;
 	/* Memory is accounted for and processes are counted whatever is limited; every other hierarchy costs a start and must be asked for. */
 	unsigned wanted = CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | options->accounting;
-	int rc = cgroup_detect(options->host_root, &layout, err);
+	int rc = 0;
 
+	if (options->cgroup_layout)
+		layout = *options->cgroup_layout;
+	else
+		rc = cgroup_detect(options->host_root, &layout, err);
 	leave_out(&plan->limits, options->without);
 	if (rc == 0)
 		rc = cgroup_tree_plan_limits(options->host_root, &layout, options->cgroup_name,
