@@ -23,6 +23,7 @@ static const struct {
 	{"resume", cmd_container_resume, "let them go on"},
 	{"rm", cmd_container_rm, "remove what a container left"},
 	{"ns", cmd_container_ns, "namespaces of a process, and who shares them"},
+	{"shares", cmd_container_shares, "who gets which part of a CPU: a hierarchy of groups, declared and measured"},
 };
 
 static void print_help(FILE *out)

@@ -18,6 +18,7 @@ int cmd_container_pause(int argc, char **argv);
 int cmd_container_resume(int argc, char **argv);
 int cmd_container_rm(int argc, char **argv);
 int cmd_container_ns(int argc, char **argv);
+int cmd_container_shares(int argc, char **argv);
 
 /* Folder and state of the container that is meant by an id, the beginning of one, or a name. */
 struct container_found {

@@ -80,6 +80,25 @@ void progress_bytes(struct progress *progress, const char *label, const char *ph
 	progress->last_ns = now_ns;
 }
 
+void progress_time(struct progress *progress, const char *label, const char *phase, int64_t done_ns, int64_t total_ns)
+{
+	bool is_new = !progress->phase || strcmp(progress->phase, phase) != 0;
+	char text[64] = "";
+	int64_t now_ns = clock_now_ns();
+
+	progress->phase = phase;
+	if (progress->is_quiet || (!is_new && (!progress->is_terminal || now_ns - progress->last_ns < REDRAW_MS * INT64_C(1000000))))
+		return;
+	if (total_ns > 0 && progress->is_terminal)
+		snprintf(text, sizeof(text), "  %.1f s of %.1f s", (double)done_ns / 1e9, (double)total_ns / 1e9);
+	else if (total_ns > 0)
+		snprintf(text, sizeof(text), "  %.1f s", (double)total_ns / 1e9);
+	fprintf(stderr, progress->is_terminal ? "\r\033[K%s: %s%s" : "%s: %s%s\n", label, phase, text);
+	fflush(stderr);
+	progress->line_is_open = progress->is_terminal;
+	progress->last_ns = now_ns;
+}
+
 void progress_end(struct progress *progress)
 {
 	if (progress->line_is_open)

@@ -20,6 +20,9 @@ void progress_step(struct progress *progress, const char *label, uint32_t done, 
 /* "alpine: layer 2 of 3  12.3 MiB of 45.0 MiB  ETA 2 s"; a new `phase` (text that stays where it is) begins a new estimate. `total` 0: not known. */
 void progress_bytes(struct progress *progress, const char *label, const char *phase, int64_t done, int64_t total);
 
+/* "shares: measuring  1.2 s of 3 s"; a line when a new `phase` (text that stays where it is) begins, renewed on a terminal. */
+void progress_time(struct progress *progress, const char *label, const char *phase, int64_t done_ns, int64_t total_ns);
+
 /* A message of its own line: "vm: unpacking a kernel". */
 void progress_note(struct progress *progress, const char *label, const char *text);
 

@@ -45,6 +45,24 @@ expect_fail 2 "'TERMINATE' is no signal" bench container kill -s TERMINATE nobod
 expect_fail 2 "--time: 'never' is not a duration" bench container stop -T never nobody
 expect_fail 3 "there is no process 4194305|there is no container '4194305'" bench container ns 4194305
 expect_fail 3 "there is no container 'nobody'" bench container ns nobody
+shares() { "$BIN/bench" container shares "$@"; }
+faculty=$SOURCE/docs/examples/faculty.json
+echo '{"groups": {"A": {"cpu_share": 40}, "B": {"cpu_share": 50}}}' >"$WORK/ninety.json"
+echo '{"groups": {"A": {"memory": "1M"}, "B": {}}}' >"$WORK/tiny.json"
+expect_fail 2 "which file declares the groups" shares
+expect_fail 3 "$WORK/none" shares "$WORK/none"
+expect_fail 3 "ninety.json: line 1: groups: the cpu_shares of these groups sum up to 90: expected 100" shares "$WORK/ninety.json"
+expect_fail 2 "one file at a time; what is '$faculty'" shares --check 2 "$faculty"
+expect_fail 2 "^bench: --check: '-1': expected points" shares --check=-1 "$faculty"
+expect_fail 2 "^bench: --check: 'few': expected points" shares --check=few "$faculty"
+expect_fail 2 "^bench: --seconds: 'soon' is not a duration" shares --seconds soon "$faculty"
+expect_fail 2 "^bench: --seconds: '0': expected 0.3 to 3600" shares --seconds 0 "$faculty"
+expect_fail 2 "^bench: --cpu: .*'x'" shares --cpu x "$faculty"
+expect_fail 2 "^bench: CPU 8000 is not there" shares --cpu 8000 "$faculty"
+expect_fail 2 "declares no group 'Web'" shares --idle Web "$faculty"
+grep -qF "hint: give its path, e.g. Students" "$WORK/stderr" || fail "no group is suggested: $(cat "$WORK/stderr")"
+expect_fail 2 "nothing is left to measure" shares --idle Faculty --idle Students "$faculty"
+expect_fail 2 "^bench: group A: memory of 1048576 bytes: a container's start needs 4 MiB" shares "$WORK/tiny.json"
 [ -z "$(bench container ps -a)" ] || fail "ps of nothing: $(bench container ps -a)"
 [ "$(bench container ps -a --json)" = "[]" ] || fail "ps --json of nothing"
 
