@@ -92,6 +92,9 @@ if [ -e /loop.ko ] && insmod /loop.ko; then
 	mkswap /dev/loop1 >/dev/null && swapon /dev/loop1
 	export LIMITS_DISK=/dev/loop0
 fi
+for idle in "" "--idle Students"; do
+	$BIN/bench container shares --quiet --check $SOURCE/docs/examples/faculty.json \$idle && echo "SHARES FINE \$idle"
+done
 LIMITS_MUST=$must $BIN/limits_bite && echo "LIMITS FINE"
 # Version 1's own: on a host like this it can be mounted beside.
 mkdir /net_prio
@@ -107,9 +110,9 @@ timeout 900 qemu-system-x86_64 -M q35 -accel tcg -m 2048 -smp 2 -nodefaults -dis
 	-kernel "$kernel" -initrd "$WORK/initramfs" -append "console=ttyS0 quiet panic=-1 cgroup_no_v1=cpu,cpuacct,cpuset,memory,devices,freezer,blkio,pids,hugetlb,perf_event,net_cls,rdma,misc" </dev/null >"$WORK/qemu" 2>&1 || fail "the guest did not end: $(tail -5 "$WORK/serial")"
 tr -d '\r' <"$WORK/serial" >"$WORK/said"
 grep -q 'ALL SAID' "$WORK/said" || fail "the guest did not say all: $(tail -20 "$WORK/said")"
-for wanted in 'controllers:.*memory.*pids' 'RUN FINE' 'LIMITS FINE' "${tests[@]/#/TEST FINE }"; do
+for wanted in 'controllers:.*memory.*pids' 'RUN FINE' 'LIMITS FINE' 'SHARES FINE $' 'SHARES FINE --idle' "${tests[@]/#/TEST FINE }"; do
 	grep -qE "$wanted" "$WORK/said" || fail "no '$wanted' in what the guest said: $(cat "$WORK/said")"
 done
 grep -q '^LEFT' "$WORK/said" && fail "cgroups are left: $(grep '^LEFT' "$WORK/said")"
-grep -E '"(cgroup|limits)":|(bites|absent) |MEASURED' "$WORK/said"
+grep -E '"(cgroup|limits)":|(bites|absent) |MEASURED|^(Faculty|Students)|these groups had' "$WORK/said"
 echo passed
