@@ -44,6 +44,15 @@ static bool ends_by_default(int number)
 	return true;
 }
 
+/* While a process waits by sigtimedwait, the kernel takes what it waits for out of the mask that it shows. */
+static bool is_waiting_for_signals(pid_t pid)
+{
+	char path[64], text[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	return file_read("", path, text, sizeof(text), NULL) > 0 && strtol(text, NULL, 10) == SYS_rt_sigtimedwait;
+}
+
 /* Does the process know of this signal: handled, ignored, or blocked (then it waits for it)? */
 static bool is_known_to(pid_t pid, int number)
 {
@@ -56,7 +65,7 @@ static bool is_known_to(pid_t pid, int number)
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
 		if (!text_field(text, masks[i], mask, sizeof(mask)) || strtoull(mask, NULL, 16) & UINT64_C(1) << (number - 1))
 			return true;
-	return false;
+	return is_waiting_for_signals(pid);
 }
 
 int deliver_signal(pid_t pid, int pidfd, bool own_pids, int number, struct error *err)

@@ -7,13 +7,14 @@ static const char *const namespace_names[] = {"cgroup", "ipc", "mnt", "net", "pi
 enum { NAMESPACE_NAMES = sizeof(namespace_names) / sizeof(namespace_names[0]) };
 
 /* All that a container can see of what it is. */
-static const char look[] = "id; hostname; umask; pwd; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups;"
-			   "grep -E 'Cap|NoNewPrivs|Seccomp|Groups' /proc/self/status;"
-			   "while read a b c d point options rest; do echo $d $point $options ${rest#* - }; done </proc/self/mountinfo | sort;"
-			   "cat /proc/self/cgroup | sed s/bench.*//; cat /proc/self/limits; ls /sys/class/net; ls -la /dev /run /tmp /proc/self/fd |"
-			   "sed 's/[A-Z][a-z][a-z] .[0-9].*[0-9] / /; s/pipe.*//; s/socket.*//';"
-			   "cat /sys/class/net/lo/flags; cat /proc/acpi /proc/keys; ls /sys/firmware;"
-			   "echo x >/x; echo x >/proc/sys/kernel/domainname; echo x >/sys/class/net/lo/mtu; echo end\n";
+static const char look[] =
+	"id; hostname; umask; pwd; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups;"
+	"grep -E 'Cap|NoNewPrivs|Seccomp|Groups' /proc/self/status;"
+	"while read a b c d point options rest; do echo $d $point $options ${rest#* - }; done </proc/self/mountinfo | sort;"
+	"cat /proc/self/cgroup | sed s/bench.*//; cat /proc/self/limits; ls /sys/class/net; ls -la /dev /run /tmp /proc/self/fd |"
+	"sed 's/[A-Z][a-z][a-z] .[0-9].*[0-9] / /; s/pipe.*//; s/socket.*//';"
+	"cat /sys/class/net/lo/flags; cat /proc/acpi /proc/keys; ls /sys/firmware;"
+	"echo x >/x; echo x >/proc/sys/kernel/domainname; echo x >/sys/class/net/lo/mtu; echo end\n";
 
 static struct container_options warm_options(void)
 {
