@@ -493,10 +493,5 @@ Test(runtime_carrier, root_s_container_has_a_tap)
 {
 	needs_root();
 	carried(true, CONTAINER_ON);
-}
-
-Test(runtime_carrier, root_s_container_without_a_user_namespace_has_a_tap)
-{
-	needs_root();
 	carried(true, CONTAINER_OFF);
 }
