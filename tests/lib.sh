@@ -51,20 +51,6 @@ expect_fail() {
 	[ ! -s "$WORK/rest" ] || fail "'$*' also printed: $(cat "$WORK/rest")"
 }
 
-# busybox_root FOLDER: a root with a static busybox under all its names.
-busybox_root() {
-	local busybox name
-	busybox=$(command -v busybox) || must_run container "there is no busybox (package busybox-static)"
-	mkdir -p "$1"/{bin,proc,sys,dev,tmp,run,etc,root}
-	chmod 755 "$1"
-	cp "$busybox" "$1/bin/busybox"
-	for name in $("$busybox" --list | grep -vx busybox); do
-		ln -sf busybox "$1/bin/$name"
-	done
-	printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$1/etc/passwd"
-	printf 'root:x:0:\nnobody:x:65534:\nwheel:x:10:nobody\n' >"$1/etc/group"
-}
-
 # wait_until SECONDS COMMAND…: until the command succeeds; fails after that time.
 wait_until() {
 	local deadline=$((SECONDS + $1))

@@ -107,8 +107,13 @@ int exec_run(const struct exec_spec *spec, const struct container_state *state, 
 						 .working_dir = spec->working_dir ? spec->working_dir : state->working_dir,
 						 .seccomp_off = state->seccomp_off,
 						 .terminal = spec->terminal};
-	int rc = read_capabilities(options.pid, &options.capabilities, err);
+	int rc;
 
+	if (state_is_paused(state)) {
+		error_set(err, EBUSY, "container %s is paused: a process that enters would be, too", state_title(state));
+		return error_hint(err, "bench container resume %s", state->id);
+	}
+	rc = read_capabilities(options.pid, &options.capabilities, err);
 	for (size_t i = 0; i < state->cgroup_dirs.n && i < CGROUP_CONTROLLER_COUNT; i++)
 		options.cgroup_dirs[i] = state->cgroup_dirs.list[i];
 	if (rc == 0)

@@ -1,13 +1,14 @@
 #!/bin/bash
 # A monitor that is killed takes its container with it and leaves nothing; with its keeper killed too, `bench clean` undoes the rest.
 source "$(dirname "$0")/../lib.sh"
+source "$HERE/integration/roots.sh"
 needs container
 host_state() { container_state; }
 
 export BENCH_RUN_DIR=$WORK/run
 mkdir "$WORK/run"
 root=$WORK/root
-busybox_root "$root"
+make_busybox_root "$root" || must_run container "no busybox"
 container_state >"$WORK/before"
 field() { bench container inspect "$1" | /usr/bin/python3 -c "import json, sys; print(json.load(sys.stdin)$2)"; }
 child_called() {
@@ -20,7 +21,7 @@ child_called() {
 no_folder() { [ -z "$(find "$WORK/run" -name '????????????' -path '*/containers/*')" ]; }
 
 # A program that changes its user loses its parent death signal: it must end all the same.
-for program in 'while :; do sleep 0.05; done' 'exec su nobody -s /bin/sh -c "while :; do sleep 0.05; done"'; do
+for program in 'while :; do sleep 0.05; done' 'exec su user -s /bin/sh -c "while :; do sleep 0.05; done"'; do
 	id=$(bench container run -d "$root" sh -c "$program")
 	[ -n "$id" ] || fail "no id"
 	inside=$(field "$id" '["pid"]')

@@ -1,13 +1,14 @@
 #!/bin/bash
 # bench container, as a person uses it: streams, exit status, signals, background, limits, kept state; nothing is left on the host.
 source "$(dirname "$0")/../lib.sh"
+source "$HERE/integration/roots.sh"
 needs container
 host_state() { container_state; }
 
 export BENCH_RUN_DIR=$WORK/run
 mkdir "$WORK/run"
 root=$WORK/root
-busybox_root "$root"
+make_busybox_root "$root" || must_run container "no busybox"
 run() { bench container run "$@"; }
 field() { bench container inspect "$1" | /usr/bin/python3 -c "import json, sys; print(json.load(sys.stdin)$2)"; }
 status_of() {

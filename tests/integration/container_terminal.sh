@@ -1,12 +1,13 @@
 #!/bin/bash
 # bench container run -it at a terminal: prompt, window size, Ctrl-C, Ctrl-Z, exit status; the terminal is as before, whatever ended it.
 source "$(dirname "$0")/../lib.sh"
+source "$HERE/integration/roots.sh"
 needs container
 
 export BENCH_RUN_DIR=$WORK/run
 mkdir "$WORK/run"
 host_state() { container_state; }
-busybox_root "$WORK/root"
+make_busybox_root "$WORK/root" || must_run container "no busybox"
 host_state >"$WORK/before"
 for test in session signals failure hangup; do
 	timeout 120 /usr/bin/python3 "$HERE/integration/container_terminal.py" "$BIN/bench" "$WORK/root" "$test" || fail "$test"
