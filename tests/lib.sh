@@ -79,23 +79,27 @@ host_state() {
 }
 
 # container_state: the same for `bench container` alone, whose groups bear an id of twelve digits: monitors and keepers of this script, processes in
-# such groups, and what else only they make. For scripts that may run beside a measurement.
+# such groups, and what else only they make. For scripts that may run beside measurements and other people's containers (their monitors hold a lock
+# elsewhere).
 container_state() {
-	local process
+	local process others
+	others=$(find /proc/[0-9]*/fd -lname '*/containers/*/lock' ! -lname "$WORK/*" -printf '%l\n' 2>/dev/null | grep -oE '[0-9a-f]{12}/lock$' | cut -d/ -f1 | sort -u || true)
+	others=${others:-none}
+	others=${others//$'\n'/|}
 	echo "# processes"
 	for process in /proc/[0-9]*; do
 		if grep -qE '^bench(-keeper)?$' "$process/comm" 2>/dev/null && grep -qzxF "BENCH_RUN_DIR=$BENCH_RUN_DIR" "$process/environ" 2>/dev/null; then
 			tr '\0' ' ' <"$process/cmdline" 2>/dev/null || true
-		elif grep -qE '/bench-[0-9a-f]{12}(/|$)' "$process/cgroup" 2>/dev/null; then
+		elif grep -E '/bench-[0-9a-f]{12}(/|$)' "$process/cgroup" 2>/dev/null | grep -qvE "bench-(${others})"; then
 			echo "in a group: $(cat "$process/comm" 2>/dev/null || true)"
 		fi
 	done
 	echo "# mounts"
 	awk '{ print $3, $4, $5 }' /proc/self/mountinfo | grep -F "$WORK" | sort || true
 	echo "# cgroups"
-	find /sys/fs/cgroup -type d -regextype posix-extended -regex '.*/bench-[0-9a-f]{12}' 2>/dev/null | sort
+	find /sys/fs/cgroup -type d -regextype posix-extended -regex '.*/bench-[0-9a-f]{12}' 2>/dev/null | grep -vE "bench-(${others})$" | sort || true
 	echo "# files"
-	find "$WORK/run" 2>/dev/null | sort
+	find "$WORK/run" 2>/dev/null | sort || true
 }
 
 # same_host WHAT: within two seconds (asynchronous ends in the kernel) the host must look as $WORK/before says.
