@@ -95,7 +95,12 @@ static json_t *link_json(const struct network_link *link)
 
 static json_t *config_json(const struct monitor *monitor)
 {
-	static const char *const roots[] = {"read-only", "overlay in memory", "overlay on a folder"};
+	static const char *const roots[] = {
+		[CONTAINER_ROOT_READ_ONLY] = "read-only",
+		[CONTAINER_ROOT_OVERLAY] = "overlay in memory",
+		[CONTAINER_ROOT_COPY] = "copy in memory",
+		[CONTAINER_ROOT_UPPER] = "overlay on a folder",
+	};
 	const struct container_options *options = &monitor->spec->options;
 	const struct container_facts *facts = container_plan_facts(monitor->plan);
 	struct json_make make = json_make_begin();
