@@ -155,20 +155,6 @@ static int make_groups(struct scene *scene, struct error *err)
 	return rc == -EPERM ? explain(scene, err) : rc;
 }
 
-/* A plan that could not have the leaf's groups goes on without: then the container would be outside. */
-static int check_inside(const struct scene *scene, size_t leaf, struct error *err)
-{
-	const struct member *member = &scene->members[leaf];
-	const struct container_facts *facts = container_plan_facts(member->plan);
-	const char *dir = scene->groups.groups[leaf].dirs[scene->groups.tree.dir_of[CGROUP_CPU]];
-
-	for (size_t i = 0; i < member->container.cgroup.n_dirs; i++)
-		if (strncmp(member->container.cgroup.dirs[i], dir, strlen(dir)) == 0 &&
-		    member->container.cgroup.dirs[i][strlen(dir)] == '/')
-			return 0;
-	return error_set(err, EPERM, "its container is not inside%s%s", facts->n_notes ? ": " : "", facts->n_notes ? facts->notes[0] : "");
-}
-
 static int prepare_member(struct scene *scene, size_t leaf, struct container_plan **ret, struct error *err)
 {
 	static const char *const argv[] = {"/agent", NULL};
@@ -180,7 +166,9 @@ static int prepare_member(struct scene *scene, size_t leaf, struct container_pla
 	options.root_is_program = true;
 	options.argv = argv;
 	options.cpuset = scene->cpu;
-	options.accounting = scene->groups.tree.wanted; /* it lies below the leaf in each hierarchy */
+	options.cgroup = CONTAINER_ON;
+	options.accounting = scene->groups.tree.wanted; /* it lies below the leaf in each hierarchy, and in no other */
+	options.without = ~scene->groups.tree.wanted & (CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS));
 	options.cgroup_name = "member";
 	options.cgroup_layout = &inside;
 	options.die_with_parent = true;
@@ -202,8 +190,7 @@ static int start_member(struct scene *scene, size_t leaf, struct error *err)
 	member->stream = pair[0];
 	_cleanup_close_ int theirs = pair[1];
 	const int stdio[3] = {theirs, theirs, -1};
-	rc = container_start(member->plan, scene->hierarchy->nodes[leaf].name, stdio, 0, &member->container, err);
-	return rc < 0 ? rc : check_inside(scene, leaf, err);
+	return container_start(member->plan, scene->hierarchy->nodes[leaf].name, stdio, 0, &member->container, err);
 }
 
 static int start_members(struct scene *scene, struct error *err)
