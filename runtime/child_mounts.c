@@ -173,7 +173,7 @@ int step_root_copy(struct child *child, const struct step *step)
 int mount_on_old_root(struct child *child, int fd)
 {
 	/* Inside it, where all hosts have a folder, it goes with the old root at once; on top it has to go before. */
-	int rc = done(CALL(SYS_move_mount, fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH));
+	int rc = child->plan->shows_sys ? -EBUSY : done(CALL(SYS_move_mount, fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH));
 
 	if (rc == 0)
 		return 0;

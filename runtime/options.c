@@ -95,11 +95,12 @@ static int set_root(struct container_options *options, const char *key, const ch
 	return at < 0 ? at : 0;
 }
 
-/* "cpu=off" and the like: that controller is not used. */
+/* "cgroup-cpu=off" and the like: that controller is not used. */
 static int set_controller(struct container_options *options, const char *key, const char *value, struct error *err)
 {
 	static const char *const words[] = {"on", "off", NULL};
-	enum cgroup_controller controller = key[0] == 'c' ? CGROUP_CPU : key[0] == 'm' ? CGROUP_MEMORY : CGROUP_PIDS;
+	const char *name = key + strlen("cgroup-");
+	enum cgroup_controller controller = name[0] == 'c' ? CGROUP_CPU : name[0] == 'm' ? CGROUP_MEMORY : CGROUP_PIDS;
 	int at = place(key, value, words, "on or off", err);
 
 	if (at == 0)
@@ -157,9 +158,18 @@ static const struct {
 	const char *key;
 	int (*set)(struct container_options *options, const char *key, const char *value, struct error *err);
 } setters[] = {
-	{"userns", set_userns},  {"cgroup", set_cgroup},     {"seccomp", set_seccomp}, {"root", set_root},
-	{"tmpfs", set_tmpfs},    {"net", set_network},       {"bare", set_bare},       {"pool", set_pool},
-	{"cpu", set_controller}, {"memory", set_controller}, {"pids", set_controller}, {"capabilities", set_capabilities},
+	{"userns", set_userns},
+	{"cgroup", set_cgroup},
+	{"seccomp", set_seccomp},
+	{"root", set_root},
+	{"tmpfs", set_tmpfs},
+	{"net", set_network},
+	{"bare", set_bare},
+	{"pool", set_pool},
+	{"cgroup-cpu", set_controller},
+	{"cgroup-memory", set_controller},
+	{"cgroup-pids", set_controller},
+	{"capabilities", set_capabilities},
 };
 
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err)

@@ -163,6 +163,7 @@ struct container_plan {
 	int kernel;             /* 6018 for Linux 6.18; 0: not known */
 	bool privileged;        /* root, with the right to make namespaces */
 	bool restores_dumpable; /* a child that becomes another user makes our memory not dumpable */
+	bool shows_sys;         /* a source lies in the host's /sys: nothing may be hung there meanwhile */
 	bool nested;            /* our own user namespace is not the host's */
 
 	char **texts; /* what steps point to; owned */

@@ -124,8 +124,11 @@ void plan_ids(struct container_plan *plan, const struct container_options *optio
 		plan->maps_ids = !why;
 		if (!why || options->userns == CONTAINER_ON)
 			plan->clone_flags |= CLONE_NEWUSER;
-		else
-			plan_note(plan, "no user namespace: %s", why);
+		if (why)
+			plan_note(plan,
+				  options->userns == CONTAINER_ON ? "root inside is root outside, in a user namespace: %s"
+								  : "no user namespace: %s",
+				  why);
 	}
 	plan->restores_dumpable = plan->maps_ids && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
 }

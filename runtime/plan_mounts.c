@@ -37,6 +37,7 @@ int plan_source(struct container_plan *plan, struct plan_source source, size_t *
 		if (!source.maps_ids)
 			plan_note(plan, "files of %.150s belong to nobody inside: its file system cannot map ids", source.path);
 	}
+	plan->shows_sys |= strncmp(source.path, "/sys", 4) == 0;
 	*ret = plan->n_sources++;
 	plan->sources[*ret] = source;
 	return 0;
@@ -165,7 +166,7 @@ int plan_dev(struct container_plan *plan, const struct container_options *option
 		int rc = plan_source(plan, (struct plan_source){.path = "/dev", .template_fd = plan->dev_fd, .by_parent = true}, &at, err);
 
 		plan_add(plan, "dev", step_dev, dev_names(plan, options), at);
-		plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "dev/shm", 0);
+		plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "dev/shm", MOUNT_ATTR_NODEV);
 		return rc;
 	}
 	plan_add(plan, "dev-folder", step_dev_folder, "", 0);

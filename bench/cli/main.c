@@ -44,11 +44,20 @@ static void print_help(FILE *out)
 	      out);
 }
 
+/* Names in a message may be a stranger's: what would steer a terminal is shown as '?'. */
+static void print_plain(const char *before, const char *text)
+{
+	fputs(before, stderr);
+	for (; *text; text++)
+		fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, stderr);
+	fputc('\n', stderr);
+}
+
 int report_error(const struct error *err, int status)
 {
-	fprintf(stderr, "bench: %s\n", err->message);
+	print_plain("bench: ", err->message);
 	if (err->hint[0])
-		fprintf(stderr, "  hint: %s\n", err->hint);
+		print_plain("  hint: ", err->hint);
 	return status;
 }
 

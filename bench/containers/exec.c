@@ -80,7 +80,7 @@ static int list_environment(const struct exec_spec *spec, const struct container
 static int attend(const struct exec_spec *spec, const struct container_exec_options *options, struct session *session, int *ret_status,
 		  struct error *err)
 {
-	struct session_options wish = {.interactive = spec->interactive, .terminal = spec->terminal, .owner = options->run_uid};
+	struct session_options wish = {.interactive = spec->interactive, .terminal = spec->terminal};
 	struct container process = CONTAINER_NONE;
 	int rc = session_open(session, &wish, err);
 

@@ -238,7 +238,6 @@ static int start(struct monitor *monitor, struct error *err)
 {
 	struct session_options session = {.interactive = monitor->spec->interactive,
 					  .terminal = monitor->spec->terminal,
-					  .owner = monitor->program->uid,
 					  .log_folder = monitor->spec->detach ? monitor->folder.path : NULL};
 	int rc = session_open(&monitor->session, &session, err);
 

@@ -57,6 +57,8 @@ static int set_name(struct run_spec *spec, const char *value, struct error *err)
 {
 	if (!is_name(value, "_.") || value[0] == '.')
 		return error_set(err, EINVAL, "'%.80s' is no name: at most %d letters, digits, '-', '_' and '.'", value, NAME_LENGTH_MAX);
+	if (strlen(value) == 12 && strspn(value, "0123456789abcdef") == 12)
+		return error_set(err, EINVAL, "'%s' looks like the id of a container, which a name must not", value);
 	spec->name = value;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FD_SIGNAL, FD_PROCESS, FD_RELAY, FDS = FD_RELAY + RELAY_CHANNELS_MAX, INSISTS_MAX = 3 };
@@ -46,9 +47,9 @@ static int make_pipe(struct session *session, int stream, struct error *err)
 		return error_errno(err, "pipe for standard stream %d", stream);
 	session->theirs[stream] = pair[stream == 0 ? 0 : 1];
 	session->ours[stream] = pair[stream == 0 ? 1 : 0];
-	/* A user of a namespace of ours that does not exist on the host cannot own anything here; then it stays ours. */
-	if (session->options.owner != 0 && fchown(pair[0], session->options.owner, (gid_t)-1) < 0 && errno != EPERM)
-		return error_errno(err, "owner of the pipe for standard stream %d", stream);
+	/* Whoever the program is inside may open /dev/stdout anew. None but those who hold an end can name it. */
+	if (fchmod(pair[0], 0666) < 0)
+		return error_errno(err, "mode of the pipe for standard stream %d", stream);
 	if (fcntl(session->ours[stream], F_SETFL, O_NONBLOCK) < 0)
 		return error_errno(err, "pipe for standard stream %d", stream);
 	return 0;

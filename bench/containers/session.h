@@ -19,7 +19,6 @@
 struct session_options {
 	bool interactive;       /* our standard input goes in; else it has an empty one */
 	bool terminal;          /* it has a terminal of its own */
-	uid_t owner;            /* whom the pipes belong to: it may open /dev/stdout anew */
 	const char *log_folder; /* output goes into the log there; NULL: to our standard streams */
 };
 
