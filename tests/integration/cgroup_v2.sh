@@ -28,29 +28,33 @@ ldd "${programs[@]}" 2>/dev/null | awk '$2 == "=>" && $3 ~ "^/" { print $3 } $1 
 	cp -L "$library" "$root$library"
 done
 
-# Disks and swap in the guest are loop devices over files of its tmpfs. Distribution kernels have the driver as a module, which comes with the kernel's
-# package and not with what the vm driver keeps.
+# Disks and swap in the guest are loop devices over files of its tmpfs, and some roots are overlays. Distribution kernels have both drivers as
+# modules, which come with the kernel's package and not with what the vm driver keeps.
 version=$(basename "$kernel" | sed 's/^vmlinuz-//')
-kept=$BIN/../test-modules/$version/loop.ko # beside what was built: fetched once
-if [ ! -e "$kept" ]; then
+kept=$BIN/../test-modules/$version # beside what was built: fetched once
+if [ ! -e "$kept/loop.ko" ] || [ ! -e "$kept/overlay.ko" ]; then
 	modules=/lib/modules/$version
 	if [ ! -d "$modules" ] && command -v apt-get >/dev/null && (cd "$WORK" && apt-get -q download "linux-image-$version" >/dev/null 2>&1); then
 		dpkg-deb -x "$WORK/linux-image-$version"_*.deb "$WORK/package" && modules=$WORK/package/lib/modules/$version
 	fi
-	loop=$(find "$modules" -name 'loop.ko*' 2>/dev/null | head -1 || true)
-	mkdir -p "$(dirname "$kept")"
-	case $loop in
-	*.xz) xz -dc "$loop" >"$kept" ;;
-	*.zst) zstd -qdc "$loop" >"$kept" ;;
-	?*) cp "$loop" "$kept" ;;
-	esac
+	mkdir -p "$kept"
+	for name in loop overlay; do
+		module=$(find "$modules" -name "$name.ko*" 2>/dev/null | head -1 || true)
+		case $module in
+		*.xz) xz -dc "$module" >"$kept/$name.ko" ;;
+		*.zst) zstd -qdc "$module" >"$kept/$name.ko" ;;
+		?*) cp "$module" "$kept/$name.ko" ;;
+		esac
+	done
 	rm -rf "$WORK/package" "$WORK"/linux-image-*.deb
 fi
-if [ -e "$kept" ]; then
-	cp "$kept" "$root/loop.ko"
-else
-	echo "no loop.ko of $version: neither disks nor swap in the guest"
-fi
+for name in loop overlay; do
+	if [ -e "$kept/$name.ko" ]; then
+		cp "$kept/$name.ko" "$root/$name.ko"
+	else
+		echo "no $name.ko of $version: the guest goes without disks, swap or overlays"
+	fi
+done
 must=quota,weight,cpuset,memory,high,pids,devices,hugetlb,freezer
 [ ! -e "$root/loop.ko" ] || must=$must,read-bytes,write-bytes,read-ops,write-ops,swap
 
@@ -76,6 +80,7 @@ for c in cpu memory pids cpuset io hugetlb; do echo +\$c >/sys/fs/cgroup/cgroup.
 ifconfig lo up
 exec >/dev/ttyS0 2>&1
 echo "controllers: \$(cat /sys/fs/cgroup/cgroup.controllers)"
+[ ! -e /overlay.ko ] || insmod /overlay.ko
 $BIN/bench doctor
 $BIN/bench run startup --driver process,container:cgroup=on --n 3 --warmup 1 --memory 64M --out /tmp/out 2>&1 && echo "RUN FINE"
 grep -E '"(cgroup|limits)":' /tmp/out/result.json
