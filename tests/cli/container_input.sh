@@ -28,7 +28,7 @@ expect_fail 3 "no command: $WORK/root says nothing" run "$WORK/root"
 expect_fail 3 "nobody-at-all" run -u nobody-at-all "$WORK/root" sh
 # A folder that was meant, and an image that was named.
 (
-	cd "$WORK"
+	cd "$WORK" || exit 1
 	expect_fail 3 "root" run root sh
 	grep -qF "./root" "$WORK/stderr" || fail "no hint at the folder: $(cat "$WORK/stderr")"
 )
