@@ -240,7 +240,7 @@ static int distance(const char *a, const char *b)
 
 	for (int j = 0; j <= n; j++)
 		row[j] = j;
-	for (int i = 0; a[i] && i < 31; i++) {
+	for (int i = 0; i < 31 && a[i]; i++) {
 		int diagonal = row[0];
 
 		row[0] = i + 1;
