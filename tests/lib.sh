@@ -78,6 +78,14 @@ host_state() {
 	find "${TMPDIR:-/tmp}" -xdev -maxdepth 1 -name 'bench*' ! -path "$WORK" 2>/dev/null | sort
 }
 
+# end_containers: at the end of a script, failed or not: its containers (those in BENCH_RUN_DIR) and what is left of them go before their state does.
+end_containers() {
+	"$BIN/bench" container ps -a --json 2>/dev/null | grep -oE '"id": "[0-9a-f]{12}"' | grep -oE '[0-9a-f]{12}' |
+		xargs -r "$BIN/bench" container rm -f >/dev/null 2>&1 || true
+	"$BIN/bench" clean >/dev/null 2>&1 || true
+	rm -rf "$WORK"
+}
+
 # container_state: the same for `bench container` alone, whose groups bear an id of twelve digits: monitors and keepers of this script, processes in
 # such groups, and what else only they make. For scripts that may run beside measurements and other people's containers (their monitors hold a lock
 # elsewhere).

@@ -6,6 +6,7 @@ needs container
 host_state() { container_state; }
 
 export BENCH_RUN_DIR=$WORK/run
+trap end_containers EXIT
 mkdir "$WORK/run"
 root=$WORK/root
 make_busybox_root "$root" || must_run container "no busybox"

@@ -25,6 +25,7 @@ no_state() { [ -z "$(find "$WORK/run" -mindepth 1)" ]; }
 user_bench doctor >"$WORK/doctor" || true
 grep -qE '^container +(yes|limited)' "$WORK/doctor" || must_run container "$(grep '^container' "$WORK/doctor")"
 before=$(user_processes)
+trap 'user_bench container rm -f mine >/dev/null 2>&1 || true; user_bench clean >/dev/null 2>&1 || true; rm -rf "$WORK"' EXIT
 
 run_user ./root sh -c 'id -u; hostname; echo $$; exit 7'
 [ "$status" = 7 ] || fail "exit status $status: $(cat "$WORK/stderr")"

@@ -5,6 +5,7 @@ source "$HERE/integration/roots.sh"
 needs container
 
 export BENCH_RUN_DIR=$WORK/run
+trap end_containers EXIT
 mkdir "$WORK/run"
 host_state() { container_state; }
 make_busybox_root "$WORK/root" || must_run container "no busybox"
