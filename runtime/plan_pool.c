@@ -97,9 +97,10 @@ int plan_warm(struct container_plan *plan, const struct container_options *optio
 		rc = plan_program(plan, options, err);
 	if (rc < 0)
 		return rc;
+	/* Before it joins a group: a group that is new on a CPU stands at the end of the line there. */
+	rc = plan_affinity(plan, options, err);
 	plan_enter(plan, options);
 	plan_ahead(plan);
-	rc = plan_affinity(plan, options, err);
 	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed", 0);
 	if (rc == 0)
 		rc = plan_identity(plan, options, err);
