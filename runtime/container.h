@@ -197,8 +197,13 @@ struct container_exec_options {
 	bool terminal;
 };
 
-/* Enters all namespaces of `pid` by setns(pidfd) and runs a program there, with the container's own restrictions. `ret` has pid, pidfd and
- * terminal_fd alone; end it with container_stop(NULL, …). */
+/* Enters all namespaces of `pid` that are not ours by setns(pidfd) and runs a program there, with the container's own restrictions; returns when
+ * it runs. Root, or who started the container, can. `ret` has pid, pidfd and terminal_fd alone; end it with container_stop(NULL, …).
+ *
+ * It ends with the thread that called this, and with the container. It counts as a process of the container, for a moment as two. End it before
+ * the container is stopped from the same process: the kernel keeps a container's first process as long as the end of another is not waited for.
+ * SIGCHLD must not be ignored, and nobody else may wait for any child. -ENOENT: no such program; -ESRCH: the container has ended; -EBUSY: it is
+ * frozen; -EAGAIN: its limit of processes is reached. */
 int container_exec(const struct container_exec_options *options, const int stdio[3], struct container *ret, struct error *err);
 
 /* ---- this program itself (self_exec.c) ---- */

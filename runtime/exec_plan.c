@@ -98,7 +98,7 @@ static int check_frozen(const char *dir, struct error *err)
 	    (file_read(dir, "/cgroup.freeze", text, sizeof(text), NULL) < 0 || strcmp(text, "0") == 0))
 		return 0;
 	error_set(err, EBUSY, "its processes are frozen");
-	return error_hint(err, "let them go on first: bench container unpause");
+	return error_hint(err, "let them go on first: bench container resume");
 }
 
 /* Version 1 is joined by the process itself, version 2 by its birth. */

@@ -384,7 +384,7 @@ Test(container_exec, does_not_enter_what_is_frozen)
 	}
 	cr_assert_eq(cgroup_freeze(&run.plan->tree, &run.container.cgroup, true, &err), 0, "%s", err.message);
 	cr_expect_eq(refused(&entry, &err), -EBUSY, "%s", err.message);
-	cr_expect_not_null(strstr(err.hint, "unpause"), "%s", err.hint);
+	cr_expect_not_null(strstr(err.hint, "resume"), "%s", err.hint);
 	cr_assert_eq(cgroup_freeze(&run.plan->tree, &run.container.cgroup, false, &err), 0, "%s", err.message);
 	end(&run);
 }
