@@ -33,21 +33,6 @@ void exec_spec_done(struct exec_spec *spec)
 	texts_done(&spec->environment);
 }
 
-/* What the first process may have at most, it may have too: it was told so by its plan. */
-static int read_capabilities(pid_t pid, uint64_t *ret, struct error *err)
-{
-	char path[64], text[8192], mask[32];
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	ssize_t length = file_read("", path, text, sizeof(text), err);
-	if (length < 0)
-		return (int)length;
-	if (!text_field(text, "CapBnd", mask, sizeof(mask)))
-		return error_set(err, EBADMSG, "%s: no CapBnd", path);
-	*ret = strtoull(mask, NULL, 16);
-	return 0;
-}
-
 /* Names are looked up in the container's own files, through the root of its first process. */
 static int find_user(const struct exec_spec *spec, const struct container_state *state, struct container_exec_options *options,
 		     struct error *err)
@@ -105,6 +90,7 @@ int exec_run(const struct exec_spec *spec, const struct container_state *state, 
 	struct container_exec_options options = {.pid = (pid_t)state->pid,
 						 .argv = spec->argv,
 						 .working_dir = spec->working_dir ? spec->working_dir : state->working_dir,
+						 .capabilities = UINT64_MAX, /* all that the container has */
 						 .seccomp_off = state->seccomp_off,
 						 .terminal = spec->terminal};
 	int rc;
@@ -116,8 +102,7 @@ int exec_run(const struct exec_spec *spec, const struct container_state *state, 
 	rc = read_capabilities(options.pid, &options.capabilities, err);
 	for (size_t i = 0; i < state->cgroup_dirs.n && i < CGROUP_CONTROLLER_COUNT; i++)
 		options.cgroup_dirs[i] = state->cgroup_dirs.list[i];
-	if (rc == 0)
-		rc = find_user(spec, state, &options, err);
+	rc = find_user(spec, state, &options, err);
 	if (rc == 0)
 		rc = list_environment(spec, state, &environment, err);
 	options.envp = (const char *const *)environment.list;
