@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A program of the host is fine to look at where it cannot be written: a read-only mount, or a sealed memory file. While it runs, opening it for
@@ -57,14 +57,15 @@ void attack_exe_interpreter(struct verdict *verdict)
 		broke(verdict, "the runtime's program %s is in reach, on a writable mount", name);
 }
 
-/* Calls look(pid) for each process beside our own, until the runner has let three seconds of entries pass. */
+/* Calls look(pid) for each process beside our own, while the runner lets others enter. */
 static void watch_entries(struct verdict *verdict, void (*look)(struct verdict *verdict, long pid))
 {
-	time_t end = time(NULL) + 3;
+	struct pollfd over = {.fd = 0, .events = POLLIN};
 	long seen = 0;
 
-	hold();
-	while (time(NULL) < end && !verdict->escaped) {
+	printf("HOLDING\n"); /* as hold() does, but without the wait */
+	fflush(stdout);
+	while (poll(&over, 1, verdict->escaped ? -1 : 0) == 0) {
 		DIR *dir = opendir("/proc");
 		struct dirent *entry;
 
@@ -77,6 +78,10 @@ static void watch_entries(struct verdict *verdict, void (*look)(struct verdict *
 			}
 		}
 		closedir(dir);
+	}
+	if (seen == 0) {
+		printf("nobody came, which proves nothing\n"); /* no verdict at all */
+		exit(1);
 	}
 	saw(verdict, "looked %ld times at those who came", seen);
 }
