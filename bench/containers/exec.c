@@ -99,7 +99,6 @@ int exec_run(const struct exec_spec *spec, const struct container_state *state, 
 		error_set(err, EBUSY, "container %s is paused: a process that enters would be, too", state_title(state));
 		return error_hint(err, "bench container resume %s", state->id);
 	}
-	rc = read_capabilities(options.pid, &options.capabilities, err);
 	for (size_t i = 0; i < state->cgroup_dirs.n && i < CGROUP_CONTROLLER_COUNT; i++)
 		options.cgroup_dirs[i] = state->cgroup_dirs.list[i];
 	rc = find_user(spec, state, &options, err);
