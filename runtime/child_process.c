@@ -175,6 +175,7 @@ int step_working_dir(struct child *child, const struct step *step)
 	char where[PATH_MAX];
 	long rc = CALL(SYS_chdir, step->arg);
 
+	where[0] = '\0';
 	if (rc == 0)
 		rc = CALL(SYS_getcwd, where, sizeof(where));
 	return rc < 0 ? (int)rc : where[0] == '/' ? 0 : -EXDEV;
