@@ -68,14 +68,14 @@ host_state() {
 	echo "# mounts"
 	awk '{ print $3, $4, $5 }' /proc/self/mountinfo | sort
 	echo "# cgroups"
-	find /sys/fs/cgroup -type d -name '*bench*' 2>/dev/null | sort # other services make groups of their own at any time
+	{ find /sys/fs/cgroup -type d -name '*bench*' 2>/dev/null || true; } | sort # other services make groups of their own at any time
 	echo "# network namespaces"
 	for ns in /proc/[0-9]*/ns/net; do readlink "$ns" 2>/dev/null || true; done | sort -u
 	echo "# links"
 	ip -o link | awk '{ print $2 }'
 	echo "# files"
-	find /run /dev/shm /var/tmp -xdev 2>/dev/null | sort
-	find "${TMPDIR:-/tmp}" -xdev -maxdepth 1 -name 'bench*' ! -path "$WORK" 2>/dev/null | sort
+	{ find /run /dev/shm /var/tmp -xdev 2>/dev/null || true; } | sort # what vanishes meanwhile is no failure
+	find "${TMPDIR:-/tmp}" -xdev -maxdepth 1 -name 'bench*' ! -path "$WORK" 2>/dev/null | sort || true
 }
 
 # end_containers: at the end of a script, failed or not: its containers (those in BENCH_RUN_DIR) and what is left of them go before their state does.

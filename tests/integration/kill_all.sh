@@ -36,7 +36,7 @@ same_host "supervisor killed"
 start_run worker
 for child in $(pgrep -P "$supervisor"); do
 	# libvirt's threads live in one worker only
-	[ "$(readlink "/proc/$child/exe")" = "$BIN/bench" ] && [ "$(find "/proc/$child/task" -mindepth 1 -maxdepth 1 | wc -l)" -gt 1 ] && worker=$child
+	[[ "$(cat "/proc/$child/comm")" == bench* ]] && [ "$(find "/proc/$child/task" -mindepth 1 -maxdepth 1 | wc -l)" -gt 1 ] && worker=$child
 done
 [ -n "${worker:-}" ] || fail "the vm driver's worker is not to be found"
 kill -KILL "$worker"
