@@ -50,7 +50,7 @@ for chart in anatomy-costs anatomy-steps; do
 	head -c 8 "$WORK/out/$chart.png" | grep -qa PNG || fail "$chart.png is no PNG"
 done
 grep -q 'What each feature costs: container' "$WORK/table" || fail "the table has no costs: $(cat "$WORK/table")"
-bench show "$WORK/out" | grep -q '^all, T0→T6' || fail "show"
+bench show "$WORK/out" >"$WORK/shown" && grep -q '^all, T0→T6' "$WORK/shown" || fail "show: $(cat "$WORK/shown")"
 
 # Ended in the middle, it keeps what it has. (SIGTERM: a shell starts its background commands with SIGINT ignored.)
 "$BIN/bench" run anatomy --n 100000 --out "$WORK/cut" >"$WORK/table" 2>"$WORK/log" &
