@@ -67,7 +67,7 @@ def talk(terminal):
     terminal.send("for i in $(seq 400); do [ \"$(stty size)\" = '40 99' ] && break; sleep 0.02; done; stty size\r")
     terminal.wait_for(r"\b40 99\r\n")
     terminal.wait_for(re.escape(PROMPT))
-    terminal.send("echo beg''ins; sleep 1000\r")
+    terminal.send("sh -c 'echo beg''ins; exec sleep 1000'\r")  # by the foreground's own process: a Ctrl-C before it would be the shell's
     terminal.wait_for("begins\r\n")
     terminal.send("\x03")
     terminal.wait_for(re.escape(PROMPT))
