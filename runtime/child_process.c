@@ -155,9 +155,17 @@ int step_rlimits(struct child *child, const struct step *step)
 
 int step_stdio(struct child *child, const struct step *step)
 {
-	int *fds = child->stdio;
+	int *fds = child->stdio, own_null = -1;
 	long rc;
 
+	/* Its own, read-only for all but data, and opened anew: a file that several containers have is a way between them. */
+	for (int i = 0; i < 3; i++) {
+		if (fds[i] >= 0)
+			continue;
+		if (own_null < 0 && (own_null = (int)CALL(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
+			return own_null;
+		fds[i] = own_null;
+	}
 	/* First out of the way of each other, then into place. */
 	for (int i = 0; i < 3; i++)
 		if (fds[i] < 3 && fds[i] != i && (fds[i] = (int)CALL(SYS_fcntl, fds[i], F_DUPFD_CLOEXEC, 3)) < 0)

@@ -70,7 +70,7 @@ static int prepare_child(struct container_plan *plan, const char *id, const int 
 	*child = plan_child(plan, id);
 	child->slot = &plan->warm;
 	for (int i = 0; i < 3; i++)
-		child->stdio[i] = stdio[i] >= 0 ? stdio[i] : plan->nothing_fd;
+		child->stdio[i] = stdio[i] >= 0 ? stdio[i] : plan->own_null ? -1 : plan->nothing_fd;
 	int rc = open_groups(plan, err);
 	if (rc < 0)
 		return rc;

@@ -170,7 +170,8 @@ const char *container_plan_parent_step_name(const struct container_plan *plan, s
 int64_t container_sandbox_ns(const struct container_plan *plan, const struct container_trace *trace);
 
 /* Starts a container; returns when its program runs (the exec has happened). stdio are the caller's descriptors for 0, 1 and 2, and stay the
- * caller's; -1 is an empty file that takes nothing. `timeout_ms` > 0 shortens the plan's. A failure names the step and leaves nothing. */
+ * caller's; -1 is the container's own /dev/null (without namespace
+ * mount: an empty file that takes nothing). `timeout_ms` > 0 shortens the plan's. A failure names the step and leaves nothing. */
 int container_start(struct container_plan *plan, const char *id, const int stdio[3], int timeout_ms, struct container *ret,
 		    struct error *err);
 

@@ -183,7 +183,8 @@ struct container_plan {
 	struct sock_filter *filter;
 	unsigned short n_filter;
 
-	int nothing_fd; /* an empty file of our own that cannot be written: the host's /dev/null has a mode that root could change */
+	bool own_null; /* a missing stream is the container's own /dev/null */
+	int nothing_fd; /* where it has none: an empty file of our own that cannot be written. The host's has a mode that root could change */
 	char *stacks;   /* mapping of all: a guard page below each */
 	char *thread_stacks[CHILD_THREADS];
 	char *child_stack;  /* CHILD_STACK_BYTES */

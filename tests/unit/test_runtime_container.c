@@ -350,9 +350,11 @@ Test(container, is_born_in_a_v2_group)
 
 /* ---- many ---- */
 
-Test(container, a_stream_to_nowhere_takes_nothing)
+/* Its own /dev/null: what is said there is gone, and its mode is not for anybody to change. */
+Test(container, a_missing_stream_is_its_own_null)
 {
-	static const char script[] = "echo lost >&2; /busybox chmod 600 /proc/self/fd/2; echo here\n";
+	static const char script[] =
+		"echo lost >&2; echo rc=$?; exec 4>&2; /busybox chmod 600 /proc/1/fd/4 2>&1; /busybox cat <&2; echo here\n";
 	struct container_options options = options_here();
 	struct run run = {.plan = plan_for(&options), .container = CONTAINER_NONE, .stream = -1};
 	struct error err = {0};
@@ -366,10 +368,10 @@ Test(container, a_stream_to_nowhere_takes_nothing)
 	run.stream = pair[0];
 	snprintf(path, sizeof(path), "/proc/%d/fd/2", (int)run.container.pid);
 	if (geteuid() == 0)
-		cr_expect(stat("/dev/null", &host) == 0 && stat(path, &theirs) == 0 && S_ISREG(theirs.st_mode) &&
-			  theirs.st_ino != host.st_ino);
+		cr_expect(stat("/dev/null", &host) == 0 && stat(path, &theirs) == 0 && theirs.st_rdev == host.st_rdev &&
+			  theirs.st_dev != host.st_dev);
 	talk(&run, script, text, sizeof(text));
-	cr_expect_str_eq(text, "here\n");
+	cr_expect_str_eq(text, "rc=0\nchmod: /proc/1/fd/4: Read-only file system\nhere\n");
 	end(&run);
 }
 
