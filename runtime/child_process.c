@@ -139,6 +139,12 @@ int step_die_with_parent(struct child *child, const struct step *step)
 	return done(CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
 }
 
+/* The middle one that enters a container, whose memory is its own: else the kernel would set our parent's too. */
+int step_oom_score(struct child *child, const struct step *step)
+{
+	return write_file("/proc/self/oom_score_adj", step->arg);
+}
+
 int step_rlimits(struct child *child, const struct step *step)
 {
 	const struct container_plan *plan = child->plan;

@@ -112,6 +112,8 @@ static int start_child(struct container_plan *plan, const int stdio[3], int time
 	rc = plan_launch(plan, born_in[0], timeout_ms, made, err);
 	made->trace = child->trace;
 	parent_close_sources(plan);
+	if (rc == 0 && plan->sets_oom_score)
+		rc = parent_set_oom_score(plan, made, err);
 	if (rc == 0 && plan->terminal)
 		rc = parent_receive_terminal(plan, made, err);
 	if (rc < 0)

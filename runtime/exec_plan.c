@@ -144,6 +144,9 @@ static void add_middle(struct entry *entry, const struct container_exec_options 
 	struct container_plan *plan = entry->plan;
 
 	plan_add(plan, "hide", step_hide, "", 0);
+	plan_oom_score(plan, "");
+	if (plan->sets_oom_score)
+		plan_add(plan, "oom-score", step_oom_score, "0", 0);
 	plan_add(plan, "session", step_session, "", 0);
 	plan_add(plan, "join-cgroup", step_entry_join, "", 0);
 	plan_add(plan, "affinity", step_affinity, "", 0);

@@ -1,10 +1,12 @@
 /* What the parent does for one start, before the clone and beside the child. Undone by container_stop(), or at once when the start is over. */
 #include "plan.h"
 
+#include <base/files.h>
 #include <bench/cleanup.h>
 
 #include <errno.h>
 #include <linux/mount.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -44,6 +46,17 @@ void parent_forget(struct container_plan *plan)
 int parent_map_ids(struct container_plan *plan, struct container *made, struct error *err)
 {
 	return ids_write(made->pid, &plan->ids, err);
+}
+
+/* Not before its exec: while it shares our memory, the kernel would set ours as well. */
+int parent_set_oom_score(struct container_plan *plan, struct container *made, struct error *err)
+{
+	char path[64], text[16];
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)made->pid);
+	snprintf(text, sizeof(text), "%d", plan->oom_score);
+	int rc = file_write_kernel(path, text, err);
+	return rc == -ENOENT || rc == -ESRCH ? 0 : rc; /* it has ended already */
 }
 
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err)

@@ -206,6 +206,7 @@ static int prepare(enum kind kind, const struct container_options *options, stru
 	plan->journal = options->journal;
 	plan->start_timeout_ms = options->start_timeout_ms > 0 ? options->start_timeout_ms : DEFAULT_TIMEOUT_MS;
 	plan->own_null = options->namespaces & CONTAINER_NS_MOUNT && kind != BARE;
+	plan_oom_score(plan, options->host_root);
 	int rc = check_kernel(options, err);
 	if (rc == 0)
 		rc = plan_devices(plan, options, err);

@@ -59,7 +59,7 @@ struct plan_rlimit {
 };
 
 enum {
-	PLAN_RLIMITS_MAX = 4,
+	PLAN_RLIMITS_MAX = 8,
 	PLAN_SOURCES_MAX = 256,
 	CHILD_STACK_BYTES = 64 * 1024,
 	CHILD_THREADS = 2,
@@ -174,6 +174,8 @@ struct container_plan {
 	cpu_set_t cpus;
 	struct plan_rlimit rlimits[PLAN_RLIMITS_MAX];
 	size_t n_rlimits;
+	bool sets_oom_score; /* once its program runs: ours would keep it from being killed first */
+	int oom_score;
 	bool loopback_up;
 	uint64_t sys_attributes; /* of the container's sysfs; 0: it has none */
 	uid_t run_uid;
@@ -236,6 +238,7 @@ void plan_tell_cgroup(struct container_plan *plan);
 /* What the parent does (parent.c): the source of each step of its own. */
 int parent_open_sources(struct container_plan *plan, struct container *made, struct error *err);
 int parent_map_ids(struct container_plan *plan, struct container *made, struct error *err);
+int parent_set_oom_score(struct container_plan *plan, struct container *made, struct error *err);
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
 int parent_send_cgroup(struct container_plan *plan, struct container *made, struct error *err);
 int parent_receive_terminal(struct container_plan *plan, struct container *made, struct error *err);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* A root that may make namespaces. One without CAP_SYS_ADMIN (inside a container) is no more than another user. */
@@ -141,8 +142,24 @@ void plan_ids_tell(const struct container_plan *plan, char *ret, size_t size)
 		snprintf(ret, size, "%s", plan->clone_flags & CLONE_NEWUSER ? "user" : "");
 }
 
+/* Quotas by user of the new user namespace. Written while the host's /proc is in sight, and nothing of the image is. */
+static void plan_quotas(struct container_plan *plan, const struct container_options *options)
+{
+	char path[PATH_MAX];
+	struct statvfs st;
+
+	if (path_format(path, sizeof(path), NULL, "%s/proc/sys", options->host_root) == 0 && statvfs(path, &st) == 0 &&
+	    st.f_flag & ST_RDONLY && !options->host_root[0])
+		plan_note(plan, "quotas by user (inotify, user namespaces) are the host's: /proc/sys is read-only here");
+	else
+		plan_add(plan, "quotas", step_quotas, "32 inotify instances, no user namespaces", 0);
+}
+
 void plan_ids_steps(struct container_plan *plan, const struct container_options *options)
 {
+	/* First: it has all rights over its namespace already, and would wait for its parent's steps. */
+	if (plan->clone_flags & CLONE_NEWUSER)
+		plan_quotas(plan, options);
 	if (plan->maps_ids) {
 		char users[32], groups[32];
 

@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPEN_FILES = 1024 };
+/* What the kernel counts by user: a small part of what it gives a user by default, so that no container takes it from others. */
+enum { OPEN_FILES = 1024, SIGNALS_PENDING = 4096, QUEUE_BYTES = 400 * 1024, LOCKED_BYTES = 8 << 20 };
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -113,15 +114,18 @@ const char *plan_late_names(const struct container_plan *plan)
 						    : "unshare time";
 }
 
+/* What is inherited as it should be costs a start no call. */
 static void plan_rlimit(struct container_plan *plan, int resource, rlim_t soft, rlim_t hard)
 {
-	struct plan_rlimit *limit = &plan->rlimits[plan->n_rlimits++];
+	struct rlimit ours, *value = &plan->rlimits[plan->n_rlimits].value;
 
-	*limit = (struct plan_rlimit){.resource = resource};
-	getrlimit(resource, &limit->value);
-	if (limit->value.rlim_max > hard)
-		limit->value.rlim_max = hard;
-	limit->value.rlim_cur = soft < limit->value.rlim_max ? soft : limit->value.rlim_max;
+	getrlimit(resource, &ours);
+	*value = ours;
+	if (value->rlim_max > hard)
+		value->rlim_max = hard;
+	value->rlim_cur = soft < value->rlim_max ? soft : value->rlim_max;
+	if (value->rlim_max != ours.rlim_max || value->rlim_cur != ours.rlim_cur)
+		plan->rlimits[plan->n_rlimits++].resource = resource;
 }
 
 int plan_identity(struct container_plan *plan, const struct container_options *options, struct error *err)
@@ -183,9 +187,23 @@ int plan_affinity(struct container_plan *plan, const struct container_options *o
 
 void plan_rlimits(struct container_plan *plan)
 {
-	plan_rlimit(plan, RLIMIT_CORE, 0, 0);
+	plan_rlimit(plan, RLIMIT_CORE, 1, 1); /* no file, and other than with 0 no program of the host that core_pattern names */
 	plan_rlimit(plan, RLIMIT_NOFILE, OPEN_FILES, 512 * OPEN_FILES);
-	plan_add(plan, "rlimits", step_rlimits, "core=0 nofile=1024 umask=022", 0);
+	plan_rlimit(plan, RLIMIT_SIGPENDING, SIGNALS_PENDING, SIGNALS_PENDING);
+	plan_rlimit(plan, RLIMIT_MSGQUEUE, QUEUE_BYTES, QUEUE_BYTES);
+	plan_rlimit(plan, RLIMIT_MEMLOCK, LOCKED_BYTES, LOCKED_BYTES);
+	plan_rlimit(plan, RLIMIT_RTPRIO, 0, 0);
+	plan_rlimit(plan, RLIMIT_NICE, 0, 0);
+	plan_add(plan, "rlimits", step_rlimits, "core=1 nofile=1024 sigpending=4096 msgqueue=400k memlock=8m rtprio=0 nice=0 umask=022", 0);
+}
+
+/* Who is kept from being killed (systemd does that to services) must not hand that on. */
+void plan_oom_score(struct container_plan *plan, const char *host_root)
+{
+	int64_t ours = 0;
+
+	plan->sets_oom_score = file_read_int(host_root, "/proc/self/oom_score_adj", &ours, NULL) >= 0 && ours < 0;
+	plan->oom_score = 0;
 }
 
 void plan_ahead(struct container_plan *plan)

@@ -10,6 +10,8 @@ int step_namespaces(struct child *child, const struct step *step);
 int step_tell_joined(struct child *child, const struct step *step);
 int step_await(struct child *child, const struct step *step);
 int step_map_ids(struct child *child, const struct step *step);
+int step_quotas(struct child *child, const struct step *step);
+int step_oom_score(struct child *child, const struct step *step);
 int step_become_root(struct child *child, const struct step *step);
 int step_no_groups(struct child *child, const struct step *step);
 int step_join_cgroup(struct child *child, const struct step *step);
