@@ -107,7 +107,7 @@ struct container_options {
 struct container_options container_options_default(void);
 
 /* Sets one from text: mount, pid, uts, ipc, cgroupns, time = own|host; net = own|host|none; userns, cgroup = auto|on|off; seccomp = on|off;
- * root = read-only|overlay; tmpfs = SIZE. -ENOENT: no such key. */
+ * cpuset = LIST (limits.cpus); root = read-only|overlay; tmpfs = SIZE. -ENOENT: no such key. */
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err);
 
 /* What the plan decided, in words for a result. */

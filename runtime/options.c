@@ -120,6 +120,17 @@ static int set_capabilities(struct container_options *options, const char *key, 
 	return at < 0 ? at : 0;
 }
 
+/* For the group, which holds: an affinity the container could widen. */
+static int set_cpuset(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	struct cgroup_limits *limits = &options->limits;
+
+	if (strspn(value, "0123456789,-") != strlen(value) || !value[0] || strlen(value) >= sizeof(limits->cpus))
+		return error_set(err, EINVAL, "option cpuset=%.60s: expected a list of CPUs, e.g. 0-1,3", value);
+	strcpy(limits->cpus, value);
+	return 0;
+}
+
 static int set_tmpfs(struct container_options *options, const char *key, const char *value, struct error *err)
 {
 	return parse_bytes(value, &options->tmpfs_bytes, err);
@@ -169,6 +180,7 @@ static const struct {
 	{"cgroup-cpu", set_controller},
 	{"cgroup-memory", set_controller},
 	{"cgroup-pids", set_controller},
+	{"cpuset", set_cpuset},
 	{"capabilities", set_capabilities},
 };
 

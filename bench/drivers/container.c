@@ -34,6 +34,7 @@ static const struct driver_option options[] = {
 	{"cgroup-cpu", "on|off", "the cgroup's cpu controller (default on)"},
 	{"cgroup-memory", "on|off", "the cgroup's memory controller (default on)"},
 	{"cgroup-pids", "on|off", "the cgroup's pids controller (default on)"},
+	{"cpuset", "LIST", "CPUs by the cgroup's cpuset controller, which holds (default: an affinity, which costs nothing)"},
 	{"root", "read-only|overlay|copy", "a bind mount; an overlay written to a tmpfs; a copy in a tmpfs (default read-only)"},
 	{"capabilities", "default|all", "all: none but mknod is given up (default default)"},
 	{"seccomp", "on|off", "system call filter (default on)"},
@@ -56,10 +57,12 @@ static int read_options(const struct driver_config *config, char name[64], struc
 		if (strcmp(spec->options[i].key, "label") != 0 &&
 		    container_options_set(ret, spec->options[i].key, spec->options[i].value, err) < 0)
 			return error_prefix(err, "driver 'container'");
-	ret->cpuset = config->cpuset;
+	ret->cpuset = ret->limits.cpus[0] ? ret->limits.cpus : config->cpuset; /* as a mask too, where there is no such controller */
 	ret->journal = config->journal;
-	ret->limits = (struct cgroup_limits){
-		.memory_bytes = config->memory_bytes, .cpu_percent = 100 * config->vcpus, .cpu_weight = 100, .pids_max = PIDS_MAX};
+	ret->limits.memory_bytes = config->memory_bytes;
+	ret->limits.cpu_percent = 100 * config->vcpus;
+	ret->limits.cpu_weight = 100;
+	ret->limits.pids_max = PIDS_MAX;
 	ret->cgroup_name = cgroup_run_name(config->run_dir, name, 64);
 	return 0;
 }

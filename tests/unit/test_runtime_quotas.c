@@ -1,6 +1,7 @@
 /* What the kernel counts by user or by process, and a container must not inherit or take from others. */
 #include "runtime_fixture.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 
 TestSuite(runtime_quotas, .init = setup, .fini = teardown, .timeout = 60);
@@ -67,5 +68,28 @@ Test(runtime_quotas, an_oom_score_is_its_own)
 	cr_expect_str_eq(ours, before);
 	close(pair[0]);
 	run.stream = pair[1];
+	end(&run);
+}
+
+/* The mask of a process is its own to widen, the group's is not. */
+Test(runtime_quotas, cpus_of_the_group_hold)
+{
+	struct container_options options = options_here();
+	struct error err = {0};
+	char text[256];
+	cpu_set_t cpus;
+
+	cr_expect_eq(container_options_set(&options, "cpuset", "0;1", &err), -EINVAL);
+	cr_expect_eq(container_options_set(&options, "cpuset", "", &err), -EINVAL);
+	cr_assert_eq(container_options_set(&options, "cpuset", "0", &err), 0, "%s", err.message);
+	struct run run = start(&options);
+	if (run.plan->tree.dir_of[CGROUP_CPUSET] < 0) {
+		end(&run);
+		skip("no cpuset controller for this user");
+	}
+	cr_assert_eq(sched_getaffinity(run.container.pid, sizeof(cpus), &cpus), 0);
+	cr_expect(CPU_COUNT(&cpus) == 1 && CPU_ISSET(0, &cpus));
+	talk(&run, "/busybox taskset -p 3 $$ >/dev/null 2>&1; /busybox grep Cpus_allowed_list /proc/self/status\n", text, sizeof(text));
+	cr_expect_str_eq(text, "Cpus_allowed_list:\t0\n");
 	end(&run);
 }
