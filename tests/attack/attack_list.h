@@ -9,6 +9,9 @@
 #define AS_HOST_ROOT    (1u << 4) /* the stage needs root on the host */
 #define WORKS_OUTSIDE   (1u << 5) /* a root without container succeeds: the proof that the attack itself is sound */
 
+#define ON_CPUSET (1u << 6) /* the CPUs are bound by affinity alone where the group cannot have them */
+#define OR_USERNS (1u << 7) /* beside BY_FILTER: the quotas of a user namespace stand against it too */
+
 /* Parts of the runtime that an attack waits for. To enable those of a part that has landed, add it to LANDED. */
 #define WAITS_PROTECT_SELF (1u << 8)  /* container_protect_self() */
 #define WAITS_WORKING_DIR  (1u << 9)  /* options.working_dir */
@@ -20,7 +23,7 @@
 #define WAITS_CPUSET       (1u << 15) /* limits.cpus */
 #define WAITS_QUOTAS       (1u << 16) /* limits on what is counted by user: inotify, timers, queued signals */
 #define WAITS_ALL          (0x1ffu << 8)
-#define LANDED             (WAITS_EXEC | WAITS_PROTECT_SELF)
+#define LANDED             WAITS_ALL
 
 #define ATTACKS                                                                                                                            \
 	/* attack_program.c: the runtime's own program */                                                                                  \
@@ -34,7 +37,7 @@
 	ATTACK(working_dir_descriptor, WAITS_WORKING_DIR, "CVE-2024-21626: working folder /proc/self/fd/N")                                \
 	ATTACK(program_descriptor, 0, "CVE-2024-21626: image's program, or its interpreter, is /proc/self/fd/N/…")                         \
 	ATTACK(descriptor_links, WORKS_OUTSIDE, "/dev/fd, /dev/stdin: reopening and walking up from them")                                 \
-	ATTACK(empty_stdio, 0, "the empty file that stands for a stream: writing, resizing, unsealing it")                                 \
+	ATTACK(empty_stdio, 0, "what stands for a missing stream: keeping data, mode, owner, attributes in it")                            \
 	ATTACK(peer_descriptor, WORKS_OUTSIDE, "SO_PEERPIDFD of the control stream: a descriptor of the runtime's process")                \
 	/* attack_proc.c */                                                                                                                \
 	ATTACK(core_pattern, WORKS_OUTSIDE, "core_pattern, modprobe, uevent_helper, binfmt_misc: programs that the kernel runs")           \
@@ -52,7 +55,7 @@
 	ATTACK(unmount, 0, "umount of what masks, of /, of /proc")                                                                         \
 	ATTACK(new_mounts, WORKS_OUTSIDE, "mounting tmpfs, proc, sysfs, cgroup, debugfs; fsopen; open_tree")                               \
 	ATTACK(release_agent, 0, "CVE-2022-0492: release_agent of cgroup v1, also as root of nested namespaces")                           \
-	ATTACK(host_groups, BY_FILTER, "cgroup v1 hierarchies without a group of ours, mounted from nested namespaces")                    \
+	ATTACK(host_groups, BY_FILTER | OR_USERNS, "cgroup v1 hierarchies without a group of ours, mounted from nested namespaces")        \
 	ATTACK(nested_namespace, 0, "root of a nested user namespace against locked mounts")                                               \
 	ATTACK(change_root, WORKS_OUTSIDE, "chroot, pivot_root, the way up from a folder left behind")                                     \
 	ATTACK(root_links, 0, "image's proc, sys, dev, tmp, run are links to outside")                                                     \
@@ -62,7 +65,7 @@
 	ATTACK(overlay_layers, WAITS_OVERLAY, "overlay: whiteouts, links and hard links from upper to lower")                              \
 	ATTACK(terminal_race, WAITS_TERMINAL, "CVE-2025-52565: /dev/pts and /dev/console are links")                                       \
 	/* attack_namespaces.c */                                                                                                          \
-	ATTACK(more_namespaces, BY_FILTER, "unshare, clone, clone3: a user namespace for all capabilities")                                \
+	ATTACK(more_namespaces, BY_FILTER | OR_USERNS, "unshare, clone, clone3: a user namespace for all capabilities")                    \
 	ATTACK(enter_host, WORKS_OUTSIDE, "setns to namespaces of host processes")                                                         \
 	ATTACK(names_and_clocks, WORKS_OUTSIDE, "sethostname, setdomainname, adjtimex, settimeofday")                                      \
 	/* attack_processes.c */                                                                                                           \
@@ -71,7 +74,7 @@
 	ATTACK(trace_host, WORKS_OUTSIDE, "ptrace, process_vm_readv, pidfd_getfd on host processes")                                       \
 	ATTACK(host_ipc, WORKS_OUTSIDE, "System V memory and message queues of the host")                                                  \
 	ATTACK(priorities, WORKS_OUTSIDE, "nice, real-time and deadline scheduling, I/O priority")                                         \
-	ATTACK(affinity, WAITS_CPUSET, "sched_setaffinity beyond the cpuset")                                                              \
+	ATTACK(affinity, WAITS_CPUSET | ON_CPUSET, "sched_setaffinity beyond the cpuset")                                                  \
 	ATTACK(resource_limits, 0, "raising its own limits; core files")                                                                   \
 	ATTACK(capabilities, WORKS_OUTSIDE, "inherited, ambient and bounding capabilities, SETPCAP, securebits")                           \
 	ATTACK(setuid_program, AS_HOST_ROOT | WORKS_OUTSIDE, "setuid program of the image")                                                \
@@ -110,7 +113,7 @@
 	ATTACK(tmpfs_flood, 0, "/dev/shm, /tmp, /run: bytes and inodes until full")                                                        \
 	ATTACK(descriptor_flood, ON_MEMORY_LIMIT | ON_PIDS_LIMIT, "open files until no more")                                              \
 	ATTACK(pipe_flood, ON_MEMORY_LIMIT, "pipes of the largest size until no more")                                                     \
-	ATTACK(inotify_flood, WAITS_QUOTAS, "inotify instances until no more: a quota by user")                                            \
+	ATTACK(inotify_flood, WAITS_QUOTAS | BY_USERNS, "inotify instances until no more: a quota by user")                                \
 	ATTACK(timer_flood, WAITS_QUOTAS | ON_MEMORY_LIMIT, "timers until no more: a quota by user")                                       \
 	ATTACK(core_dump, 0, "a crash: no core file outside")                                                                              \
 	/* a start as any other: proves that the stage itself works */                                                                     \

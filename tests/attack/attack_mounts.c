@@ -267,7 +267,8 @@ void attack_mount_over_proc(struct verdict *verdict)
 /* Everything written goes to the upper layer; the runner looks whether the layers below are as before. */
 void attack_overlay_layers(struct verdict *verdict)
 {
-	if (!write_text("/layered", "changed"))
+	/* /secret and /attack lie in a layer that the runner looks at afterwards. */
+	if (!write_text("/layered", "changed") || !write_text("/secret", "changed") || rename("/secret", "/moved") < 0)
 		broke(verdict, "the overlay is not writable: %s", strerror(errno));
 	unlink("/layered");
 	if (symlink(host_text("HOST_FILE"), "/layered") < 0 || link("/attack", "/hard") < 0 || chmod("/hard", 04755) < 0)

@@ -118,7 +118,9 @@ void attack_resource_limits(struct verdict *verdict)
 	static const struct {
 		const char *name;
 		int resource;
-	} kinds[] = {{"core", RLIMIT_CORE}, {"nofile", RLIMIT_NOFILE}, {"rtprio", RLIMIT_RTPRIO}, {"nice", RLIMIT_NICE}};
+	} kinds[] = {{"core", RLIMIT_CORE},      {"nofile", RLIMIT_NOFILE},         {"rtprio", RLIMIT_RTPRIO},
+		     {"nice", RLIMIT_NICE},      {"sigpending", RLIMIT_SIGPENDING}, {"msgqueue", RLIMIT_MSGQUEUE},
+		     {"memlock", RLIMIT_MEMLOCK}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct rlimit limit;

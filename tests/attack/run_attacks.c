@@ -61,10 +61,12 @@ static const char *why_not(const struct stage *stage, const struct round *round,
 			return waiting[i].reason;
 	if (round->outside)
 		return conditions & WORKS_OUTSIDE ? NULL : "says nothing outside a container, or would hurt";
-	if (conditions & BY_FILTER && round->seccomp_off && !all)
+	if (conditions & BY_FILTER && round->seccomp_off && !(conditions & OR_USERNS && round->userns == CONTAINER_ON) && !all)
 		return "the filter alone stands against it";
 	if (conditions & BY_USERNS && round->userns == CONTAINER_OFF)
 		return "the user namespace alone stands against it";
+	if (conditions & ON_CPUSET && strcmp(limits, "none") == 0)
+		return "CPUs are bound by affinity alone here";
 	if (conditions & AS_HOST_ROOT && round->ordinary)
 		return "the stage needs root";
 	if (conditions & ON_MEMORY_LIMIT && !strstr(limits, "memory="))

@@ -141,6 +141,8 @@ static void set_cpuset(struct stage *stage)
 
 static void set_overlay(struct stage *stage)
 {
+	stage->layers[0] = stage->outside;
+	stage->options.layers = stage->layers;
 	stage->options.root = CONTAINER_ROOT_OVERLAY;
 }
 
@@ -262,11 +264,18 @@ static void play_root_race(struct stage *stage, const char *attack, struct outco
 static void play_mount_race(struct stage *stage, const char *attack, struct outcome *outcome)
 {
 	const struct container_mount mounts[] = {{.source = stage->outside, .target = "/data/inner", .writable = true}};
+	char inside[128], outside[128];
 
-	folder_in(stage, "data/inner");
+	/* The same folder is there either way the link leads. */
+	snprintf(inside, sizeof(inside), "%s/data/inner", stage->image);
+	snprintf(outside, sizeof(outside), "%s/inner", stage->outside);
+	if (mkdir(inside, 0755) < 0 || mkdir(outside, 0755) < 0)
+		abort();
 	stage->options.mounts = mounts;
 	stage->options.n_mounts = 1;
-	race_starts(stage, "data", stage->base, outcome);
+	race_starts(stage, "data", stage->outside, outcome);
+	if (rmdir(inside) < 0 || rmdir(outside) < 0)
+		outcome_set(outcome, OUTCOME_ESCAPED, "a mount is left on the host: %s", strerror(errno));
 }
 
 static void play_mount_over_proc(struct stage *stage, const char *attack, struct outcome *outcome)

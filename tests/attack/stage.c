@@ -30,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ATTACK_MS = 60000, ORDINARY = 65534 };
+enum { ATTACK_MS = 60000, END_MS = 1000, ORDINARY = 65534 };
 
 void outcome_set(struct outcome *outcome, enum outcome_kind kind, const char *format, ...)
 {
@@ -238,18 +238,18 @@ void stage_reset(struct stage *stage, const char *attack, enum container_choice 
 
 /* ---- playing ---- */
 
-/* The last line is the verdict; "HOLDING" before it is a question. */
-static void judge(const char *text, int status, struct outcome *outcome)
+/* The last line is the verdict; "HOLDING" before it is a question. `ended`: by itself, before it was stopped. */
+static void judge(const char *text, int status, bool ended, struct outcome *outcome)
 {
 	const char *line = strstr(text, "ESCAPED: ");
 
 	if (outcome->kind == OUTCOME_ESCAPED)
 		return; /* the scene saw it */
 	if (line)
-		outcome_set(outcome, OUTCOME_ESCAPED, "%.*s", (int)strcspn(line + 9, "\n"), line + 9);
+		outcome_set(outcome, OUTCOME_ESCAPED, "%.*s", (int)strcspn(line + 9, "\r\n"), line + 9);
 	else if ((line = strstr(text, "held: ")))
-		outcome_set(outcome, OUTCOME_HELD, "%.*s", (int)strcspn(line + 6, "\n"), line + 6);
-	else if (status == 128 + SIGKILL)
+		outcome_set(outcome, OUTCOME_HELD, "%.*s", (int)strcspn(line + 6, "\r\n"), line + 6);
+	else if (status == 128 + SIGKILL && ended)
 		outcome_set(outcome, OUTCOME_HELD, "the container was ended by a limit of its group");
 	else
 		outcome_set(outcome, OUTCOME_BROKEN, "no verdict, status %d: %.200s", status, text);
@@ -280,8 +280,8 @@ static void listen_to(int stream, struct stage *stage, struct container *contain
 		asked = true;
 		if (scene && scene->during)
 			scene->during(stage, container, outcome);
-		if (send(stream, "\n", 1, MSG_NOSIGNAL) < 0)
-			break;
+		if (send(stream, "\n", 1, MSG_NOSIGNAL) < 0 && write(stream, "\n", 1) < 0)
+			break; /* a terminal is no socket */
 	}
 }
 
@@ -300,11 +300,13 @@ void stage_start_prepared(struct stage *stage, struct container_plan *plan, cons
 	if (rc < 0) {
 		outcome_set(outcome, OUTCOME_HELD, "refused: %s", err.message);
 	} else {
-		listen_to(pair[0], stage, &container, scene, text, sizeof(text), outcome);
+		listen_to(stage->options.terminal ? container.terminal_fd : pair[0], stage, &container, scene, text, sizeof(text), outcome);
+		bool ended = poll(&(struct pollfd){.fd = container.pidfd, .events = POLLIN}, 1, END_MS) == 1;
+		cleanup_close(&container.terminal_fd);
 		if (container_stop(plan, &container, &err) < 0)
 			outcome_set(outcome, OUTCOME_BROKEN, "%s", err.message);
 		else
-			judge(text, container.status, outcome);
+			judge(text, container.status, ended, outcome);
 	}
 	close(pair[0]);
 }
@@ -359,5 +361,5 @@ void stage_play_outside(struct stage *stage, const char *attack, struct outcome 
 	listen_to(pair[0], stage, NULL, NULL, text, sizeof(text), outcome);
 	close(pair[0]);
 	waitpid(pid, &status, 0);
-	judge(text, WIFEXITED(status) ? WEXITSTATUS(status) : -1, outcome);
+	judge(text, WIFEXITED(status) ? WEXITSTATUS(status) : -1, true, outcome);
 }

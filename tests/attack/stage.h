@@ -29,7 +29,7 @@ struct stage {
 	size_t n_variables;
 	char cgroup_name[64];
 	struct container_options options; /* made anew for each attack; a scene may change them */
-	const char *argv[3];
+	const char *argv[3], *layers[2];
 };
 
 /* What is special about an attack. NULL: nothing. Defined in scenes.c. */
