@@ -24,11 +24,12 @@ static int open_tree(struct container_plan *plan, struct error *err)
 		rc = cgroup_tree_try(&plan->tree, &plan->limits, &found);
 	if (rc == 0)
 		return 0;
-	if (plan->cgroup_required || rc == -EEXIST) {
+	bool unguarded = plan->guards_devices && (rc < 0 || plan->tree.dir_of[CGROUP_DEVICES] < 0);
+	if (plan->cgroup_required || unguarded || rc == -EEXIST) {
 		cgroup_tree_close(&plan->tree, NULL);
 		if (err)
 			*err = found;
-		return error_hint(err, "go without limits: cgroup=auto or cgroup=off"), -found.code;
+		return unguarded ? plan_guard_hint(err) : error_hint(err, "go without limits: cgroup=auto or cgroup=off"), -found.code;
 	}
 	if (rc < 0)
 		cgroup_tree_abandon(&plan->tree);

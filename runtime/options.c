@@ -116,7 +116,8 @@ static int set_capabilities(struct container_options *options, const char *key, 
 	int at = place(key, value, words, "default or all", err);
 
 	if (at >= 0)
-		options->capabilities_add = at == 1 ? ~(UINT64_C(1) << CAP_MKNOD) : 0; /* which would need a list of devices */
+		options->capabilities_add =
+			at == 1 ? ~(UINT64_C(1) << CAP_MKNOD | UINT64_C(1) << CAP_SYS_RAWIO) : 0; /* they need a list of devices */
 	return at < 0 ? at : 0;
 }
 

@@ -100,6 +100,8 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 	plan_namespaces(plan, options);
 	int rc = plan_cgroup(plan, options, err);
 
+	if (rc == 0)
+		rc = plan_guard_devices(plan, options, err);
 	if (rc < 0)
 		return rc;
 	plan_add(plan, "session", step_session, "", 0);

@@ -151,6 +151,7 @@ struct container_plan {
 	int group_fds[CGROUP_CONTROLLER_COUNT]; /* of the tree's folders, while it is open; else -1 */
 	enum cgroup_mode cgroup_mode;
 	bool cgroup_required;
+	bool guards_devices; /* it must not start without the group's list of devices */
 	struct cgroup_limits limits;
 	struct container_facts facts;
 	struct journal *journal;

@@ -58,6 +58,9 @@ bool plan_is_overlay(const struct container_options *options);
 
 /* Parts of the root (plan_mounts.c): volumes, /dev and its devices, the terminal. plan_devices() comes before plan_cgroup(), as it sets limits. */
 int plan_devices(struct container_plan *plan, const struct container_options *options, struct error *err);
+/* After plan_cgroup(): without a user namespace nothing else than the group keeps from the host's other devices. -EPERM: and there is none. */
+int plan_guard_devices(struct container_plan *plan, const struct container_options *options, struct error *err);
+int plan_guard_hint(struct error *err); /* returns what error_hint() returns */
 int plan_volumes(struct container_plan *plan, const struct container_options *options, struct error *err);
 int plan_dev(struct container_plan *plan, const struct container_options *options, struct error *err);
 int plan_terminal(struct container_plan *plan, const struct container_options *options, struct error *err);

@@ -104,12 +104,53 @@ int plan_volumes(struct container_plan *plan, const struct container_options *op
 	return 0;
 }
 
+/* What of the options leads to devices, in words for an error; NULL: nothing. */
+static const char *device_reach(const struct container_options *options)
+{
+	uint64_t given = options->capabilities_add & ~options->capabilities_drop;
+
+	return options->devices && options->devices[0] ? "a device"
+	       : given & UINT64_C(1) << CAP_MKNOD      ? "the capability mknod"
+	       : given & UINT64_C(1) << CAP_SYS_RAWIO  ? "the capability sys_rawio"
+						       : NULL;
+}
+
+static bool is_again(const char *const *devices, const char *const *device)
+{
+	while (devices < device && strcmp(*devices, *device) != 0)
+		devices++;
+	return devices < device;
+}
+
+/* One rule a number, whatever names it goes by. */
+static int allow_device(struct cgroup_limits *limits, const char *path, const struct stat *st, struct error *err)
+{
+	const struct cgroup_device_rule rule = {.type = S_ISCHR(st->st_mode) ? 'c' : 'b',
+						.device_major = major(st->st_rdev),
+						.device_minor = minor(st->st_rdev),
+						.read = true,
+						.write = true};
+
+	for (size_t i = 0; i < limits->n_devices; i++) {
+		struct cgroup_device_rule *known = &limits->devices[i];
+
+		if (known->type == rule.type && known->device_major == rule.device_major && known->device_minor == rule.device_minor) {
+			known->read = known->write = true;
+			return 0;
+		}
+	}
+	if (limits->n_devices == CGROUP_DEVICES_MAX)
+		return error_set(err, E2BIG, "device %.200s: more than %d devices for one container", path, CGROUP_DEVICES_MAX);
+	limits->devices[limits->n_devices++] = rule;
+	return 0;
+}
+
 /* The group may use what is given, and nothing else but the standard nodes. */
 int plan_devices(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	struct cgroup_limits *limits = &plan->limits;
 
-	if ((options->devices && options->devices[0]) || options->capabilities_add & UINT64_C(1) << CAP_MKNOD)
+	if (device_reach(options))
 		limits->devices_closed = true;
 	for (const char *const *device = options->devices; device && *device; device++) {
 		struct stat st;
@@ -120,21 +161,38 @@ int plan_devices(struct container_plan *plan, const struct container_options *op
 			return error_errno(err, "device %.200s", *device);
 		if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
 			return error_set(err, ENODEV, "device %.200s: no device node", *device);
-		if (limits->n_devices == CGROUP_DEVICES_MAX)
-			return error_set(err, E2BIG, "more than %d devices for one container", CGROUP_DEVICES_MAX);
-		limits->devices[limits->n_devices++] = (struct cgroup_device_rule){.type = S_ISCHR(st.st_mode) ? 'c' : 'b',
-										   .device_major = major(st.st_rdev),
-										   .device_minor = minor(st.st_rdev),
-										   .read = true,
-										   .write = true};
+		int rc = allow_device(limits, *device, &st, err);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
+}
+
+int plan_guard_devices(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	const char *reach = device_reach(options);
+
+	plan->guards_devices = reach && !(plan->clone_flags & CLONE_NEWUSER);
+	if (!plan->guards_devices || plan->tree.dir_of[CGROUP_DEVICES] >= 0)
+		return 0;
+	error_set(err, EPERM, "%s without a user namespace needs the cgroup controller 'devices', which %s", reach,
+		  options->cgroup == CONTAINER_OFF ? "cgroup=off leaves out" : "cannot be had here");
+	return plan_guard_hint(err);
+}
+
+int plan_guard_hint(struct error *err)
+{
+	return error_hint(
+		err, "let it have a user namespace (userns=auto), which keeps it from the host's other devices as well; or give it neither "
+		     "devices nor the capabilities mknod and sys_rawio");
 }
 
 /* Into a /dev of the container's own: the host's nodes, with the rights that they have. */
 static int add_devices(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	for (const char *const *device = options->devices; device && *device; device++) {
+		if (is_again(options->devices, device))
+			continue;
 		struct plan_source source = {
 			.path = plan_text(plan, "%s", *device), .template_fd = -1, .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
 		size_t at;
@@ -152,7 +210,8 @@ static const char *dev_names(struct container_plan *plan, const struct container
 	const char *names = "null zero full random urandom tty";
 
 	for (const char *const *device = options->devices; device && *device && names; device++)
-		names = plan_text(plan, "%s %s", names, *device + strlen("/dev/"));
+		if (!is_again(options->devices, device))
+			names = plan_text(plan, "%s %s", names, *device + strlen("/dev/"));
 	return names;
 }
 

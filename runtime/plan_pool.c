@@ -94,6 +94,8 @@ int plan_warm(struct container_plan *plan, const struct container_options *optio
 	if (rc == 0)
 		rc = plan_cgroup(plan, options, err);
 	if (rc == 0)
+		rc = plan_guard_devices(plan, options, err);
+	if (rc == 0)
 		rc = plan_program(plan, options, err);
 	if (rc < 0)
 		return rc;

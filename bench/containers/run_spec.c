@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 enum { NAME_LENGTH_MAX = 63, ENV_LINE_MAX = 65536 };
 
@@ -179,7 +178,6 @@ static int set_mount(struct run_spec *spec, const char *value, struct error *err
 
 static int set_device(struct run_spec *spec, const char *value, struct error *err)
 {
-	struct cgroup_limits *limits = &spec->options.limits;
 	struct stat st;
 
 	if (strncmp(value, "/dev/", 5) != 0 || strstr(value, "/../"))
@@ -188,13 +186,6 @@ static int set_device(struct run_spec *spec, const char *value, struct error *er
 		return error_errno(err, "device %s", value);
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
 		return error_set(err, ENODEV, "%s is no device", value);
-	if (limits->n_devices == CGROUP_DEVICES_MAX)
-		return error_set(err, E2BIG, "more than %d devices", CGROUP_DEVICES_MAX);
-	limits->devices[limits->n_devices++] = (struct cgroup_device_rule){.type = S_ISCHR(st.st_mode) ? 'c' : 'b',
-									   .device_major = major(st.st_rdev),
-									   .device_minor = minor(st.st_rdev),
-									   .read = true,
-									   .write = true};
 	texts_add(&spec->devices, "%s", value);
 	return texts_check(&spec->devices, err);
 }

@@ -36,7 +36,7 @@ static const struct driver_option options[] = {
 	{"cgroup-pids", "on|off", "the cgroup's pids controller (default on)"},
 	{"cpuset", "LIST", "CPUs by the cgroup's cpuset controller, which holds (default: an affinity, which costs nothing)"},
 	{"root", "read-only|overlay|copy", "a bind mount; an overlay written to a tmpfs; a copy in a tmpfs (default read-only)"},
-	{"capabilities", "default|all", "all: none but mknod is given up (default default)"},
+	{"capabilities", "default|all", "all: none but mknod and sys_rawio is given up (default default)"},
 	{"seccomp", "on|off", "system call filter (default on)"},
 	{"pool", "N", "this many roots, cgroups and namespaces are made ahead, outside the measurement: class \"warm\" (default 0)"},
 	{"bare", "on|off", "clone with the namespaces and exec, nothing else: the floor, for comparisons (default off)"},

@@ -22,6 +22,14 @@ expect_fail 2 "^bench: --timeout: 'soon' is not a duration" run --timeout soon "
 expect_fail 2 "^bench: --env-file: $WORK/none" run --env-file "$WORK/none" "$WORK/root" sh
 expect_fail 2 "contradict each other" run -d -i "$WORK/root" sh
 expect_fail 2 "limits need cgroups" run -m 64M --cgroup off "$WORK/root" sh
+if [ "$(id -u)" = 0 ]; then # of what reaches devices, without anything that keeps it from the host's
+	for reach in "--cap-add mknod" "--cap-add sys_rawio" "--cap-add all" "--device /dev/null"; do
+		# shellcheck disable=SC2086
+		expect_fail 3 "without a user namespace needs the cgroup controller 'devices', which cgroup=off leaves out" \
+			run --userns off --cgroup off $reach "$WORK/root" sh
+		grep -qF "hint: let it have a user namespace" "$WORK/stderr" || fail "no remedy: $(cat "$WORK/stderr")"
+	done
+fi
 expect_fail 3 "no-such-image" run no-such-image sh
 expect_fail 3 "$WORK/none" run "$WORK/none" sh
 expect_fail 3 "no command: $WORK/root says nothing" run "$WORK/root"

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,42 @@ static void refuse(const struct container_options *options, const char *message,
 	cr_assert_null(plan);
 	cr_assert_not_null(strstr(err.message, message), "'%s' lacks '%s'", err.message, message);
 	cr_assert_not_null(strstr(err.hint, hint), "'%s' lacks '%s'", err.hint, hint);
+}
+
+/* Without a user namespace the group alone keeps what can reach devices from the host's; without a group it is not started. */
+Test(plan, what_reaches_devices_needs_a_guard)
+{
+	static const char *const devices[] = {"/dev/null", NULL};
+	static const struct {
+		const char *const *devices;
+		uint64_t add, drop;
+		const char *message; /* NULL: fine */
+	} cases[] = {
+		{devices, 0, 0, "a device without a user namespace needs the cgroup controller 'devices'"},
+		{NULL, UINT64_C(1) << CAP_MKNOD, 0, "the capability mknod without a user namespace needs"},
+		{NULL, UINT64_C(1) << CAP_SYS_RAWIO, 0, "the capability sys_rawio without a user namespace needs"},
+		{NULL, UINT64_MAX, 0, "the capability mknod"},
+		{NULL, UINT64_MAX, UINT64_C(1) << CAP_MKNOD | UINT64_C(1) << CAP_SYS_RAWIO, NULL},
+		{NULL, 0, 0, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct container_options options = options_for(BENCH_TEST_DATA "/cgroup-none");
+
+		options.devices = cases[i].devices;
+		options.capabilities_add = cases[i].add;
+		options.capabilities_drop = cases[i].drop;
+		options.userns = CONTAINER_OFF;
+		if (cases[i].message)
+			refuse(&options, cases[i].message, "let it have a user namespace (userns=auto)");
+		else
+			free(print(&options));
+		options.cgroup = CONTAINER_OFF;
+		if (cases[i].message)
+			refuse(&options, "which cgroup=off leaves out", "userns=auto");
+		options.userns = CONTAINER_ON;
+		free(print(&options));
+	}
 }
 
 static const char *const image_devices[] = {"/dev/null", NULL};

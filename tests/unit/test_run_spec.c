@@ -116,6 +116,21 @@ Test(run_spec, takes_mounts_and_refuses_odd_ones)
 	refuse("device", "/dev", "expected a path below /dev");
 }
 
+/* The rule that lets the group use it is the plan's to make, once. */
+Test(run_spec, a_device_is_counted_once)
+{
+	struct run_spec spec = run_spec_default();
+	struct error err = {0};
+
+	take(&spec, "device", "/dev/null");
+	take(&spec, "device", "/dev/null");
+	spec.rootfs = "/";
+	cr_expect_eq(run_spec_check(&spec, &err), 0, "%s", err.message);
+	cr_expect_eq(spec.options.limits.n_devices, 0);
+	cr_expect_str_eq(spec.options.devices[0], "/dev/null");
+	run_spec_done(&spec);
+}
+
 Test(run_spec, knows_capabilities_and_what_was_meant)
 {
 	struct run_spec spec = run_spec_default();

@@ -154,7 +154,7 @@ Test(container_features, targets_behind_links)
 
 static void check_device(struct container_options *options)
 {
-	static const char *const devices[] = {"/dev/kmsg", "/dev/null", NULL};
+	static const char *const devices[] = {"/dev/kmsg", "/dev/null", "/dev/kmsg", NULL}; /* one of them twice */
 	struct run run;
 	char text[1024];
 
