@@ -8,33 +8,19 @@
 #define BY_USERNS       (1u << 3) /* the user namespace alone stands against it: not tried without */
 #define AS_HOST_ROOT    (1u << 4) /* the stage needs root on the host */
 #define WORKS_OUTSIDE   (1u << 5) /* a root without container succeeds: the proof that the attack itself is sound */
-
-#define ON_CPUSET (1u << 6) /* the CPUs are bound by affinity alone where the group cannot have them */
-#define OR_USERNS (1u << 7) /* beside BY_FILTER: the quotas of a user namespace stand against it too */
-
-/* Parts of the runtime that an attack waits for. To enable those of a part that has landed, add it to LANDED. */
-#define WAITS_PROTECT_SELF (1u << 8)  /* container_protect_self() */
-#define WAITS_WORKING_DIR  (1u << 9)  /* options.working_dir */
-#define WAITS_OVERLAY      (1u << 10) /* options.layers, CONTAINER_ROOT_OVERLAY */
-#define WAITS_MOUNT        (1u << 11) /* options.mounts */
-#define WAITS_DEVICE       (1u << 12) /* options.devices */
-#define WAITS_EXEC         (1u << 13) /* container_exec() */
-#define WAITS_TERMINAL     (1u << 14) /* options.terminal */
-#define WAITS_CPUSET       (1u << 15) /* limits.cpus */
-#define WAITS_QUOTAS       (1u << 16) /* limits on what is counted by user: inotify, timers, queued signals */
-#define WAITS_ALL          (0x1ffu << 8)
-#define LANDED             WAITS_ALL
+#define ON_CPUSET       (1u << 6) /* the CPUs are bound by affinity alone where the group cannot have them */
+#define OR_USERNS       (1u << 7) /* beside BY_FILTER: the quotas of a user namespace stand against it too */
 
 #define ATTACKS                                                                                                                            \
 	/* attack_program.c: the runtime's own program */                                                                                  \
 	ATTACK(exe_write, WORKS_OUTSIDE, "CVE-2019-5736: /proc/self/exe, /proc/1/exe for writing")                                         \
-	ATTACK(exe_interpreter, WAITS_PROTECT_SELF, "CVE-2019-5736: image's program is #!/proc/self/exe")                                  \
-	ATTACK(exe_of_exec, WAITS_EXEC | WAITS_PROTECT_SELF, "CVE-2019-5736: /proc/PID/exe of a process that enters")                      \
-	ATTACK(memory_of_exec, WAITS_EXEC, "CVE-2016-9962: ptrace and /proc/PID/mem of a process that enters")                             \
-	ATTACK(exec_into_full_group, WAITS_EXEC | ON_MEMORY_LIMIT, "OOM kill of a process that enters takes its parent along")             \
+	ATTACK(exe_interpreter, 0, "CVE-2019-5736: image's program is #!/proc/self/exe")                                                   \
+	ATTACK(exe_of_exec, 0, "CVE-2019-5736: /proc/PID/exe of a process that enters")                                                    \
+	ATTACK(memory_of_exec, 0, "CVE-2016-9962: ptrace and /proc/PID/mem of a process that enters")                                      \
+	ATTACK(exec_into_full_group, ON_MEMORY_LIMIT, "OOM kill of a process that enters takes its parent along")                          \
 	/* attack_descriptors.c */                                                                                                         \
 	ATTACK(leaked_descriptors, WORKS_OUTSIDE, "CVE-2024-21626: descriptors of the runtime that stay open")                             \
-	ATTACK(working_dir_descriptor, WAITS_WORKING_DIR, "CVE-2024-21626: working folder /proc/self/fd/N")                                \
+	ATTACK(working_dir_descriptor, 0, "CVE-2024-21626: working folder /proc/self/fd/N")                                                \
 	ATTACK(program_descriptor, 0, "CVE-2024-21626: image's program, or its interpreter, is /proc/self/fd/N/…")                         \
 	ATTACK(descriptor_links, WORKS_OUTSIDE, "/dev/fd, /dev/stdin: reopening and walking up from them")                                 \
 	ATTACK(empty_stdio, 0, "what stands for a missing stream: keeping data, mode, owner, attributes in it")                            \
@@ -60,10 +46,10 @@
 	ATTACK(change_root, WORKS_OUTSIDE, "chroot, pivot_root, the way up from a folder left behind")                                     \
 	ATTACK(root_links, 0, "image's proc, sys, dev, tmp, run are links to outside")                                                     \
 	ATTACK(root_race, 0, "CVE-2021-30465: a mount's target becomes a link during the start")                                           \
-	ATTACK(mount_race, WAITS_MOUNT, "CVE-2021-30465: target of --mount becomes a link during the start")                               \
-	ATTACK(mount_over_proc, WAITS_MOUNT, "CVE-2019-16884: a volume over /proc")                                                        \
-	ATTACK(overlay_layers, WAITS_OVERLAY, "overlay: whiteouts, links and hard links from upper to lower")                              \
-	ATTACK(terminal_race, WAITS_TERMINAL, "CVE-2025-52565: /dev/pts and /dev/console are links")                                       \
+	ATTACK(mount_race, 0, "CVE-2021-30465: target of --mount becomes a link during the start")                                         \
+	ATTACK(mount_over_proc, 0, "CVE-2019-16884: a volume over /proc")                                                                  \
+	ATTACK(overlay_layers, 0, "overlay: whiteouts, links and hard links from upper to lower")                                          \
+	ATTACK(terminal_race, 0, "CVE-2025-52565: /dev/pts and /dev/console are links")                                                    \
 	/* attack_namespaces.c */                                                                                                          \
 	ATTACK(more_namespaces, BY_FILTER | OR_USERNS, "unshare, clone, clone3: a user namespace for all capabilities")                    \
 	ATTACK(enter_host, WORKS_OUTSIDE, "setns to namespaces of host processes")                                                         \
@@ -74,7 +60,7 @@
 	ATTACK(trace_host, WORKS_OUTSIDE, "ptrace, process_vm_readv, pidfd_getfd on host processes")                                       \
 	ATTACK(host_ipc, WORKS_OUTSIDE, "System V memory and message queues of the host")                                                  \
 	ATTACK(priorities, WORKS_OUTSIDE, "nice, real-time and deadline scheduling, I/O priority")                                         \
-	ATTACK(affinity, WAITS_CPUSET | ON_CPUSET, "sched_setaffinity beyond the cpuset")                                                  \
+	ATTACK(affinity, ON_CPUSET, "sched_setaffinity beyond the cpuset")                                                                 \
 	ATTACK(resource_limits, 0, "raising its own limits; core files")                                                                   \
 	ATTACK(capabilities, WORKS_OUTSIDE, "inherited, ambient and bounding capabilities, SETPCAP, securebits")                           \
 	ATTACK(setuid_program, AS_HOST_ROOT | WORKS_OUTSIDE, "setuid program of the image")                                                \
@@ -95,7 +81,7 @@
 	/* attack_devices.c */                                                                                                             \
 	ATTACK(make_nodes, WORKS_OUTSIDE, "mknod of disk, mem, kvm in every writable place")                                               \
 	ATTACK(image_nodes, AS_HOST_ROOT | WORKS_OUTSIDE, "device nodes that the image brings")                                            \
-	ATTACK(given_device, WAITS_DEVICE | AS_HOST_ROOT, "--device: other nodes than the given one")                                      \
+	ATTACK(given_device, AS_HOST_ROOT, "--device: other nodes than the given one")                                                     \
 	ATTACK(host_nodes, WORKS_OUTSIDE, "nodes of the host in /dev")                                                                     \
 	ATTACK(shared_nodes, 0, "mode, owner and times of /dev/null are the host's")                                                       \
 	/* attack_files.c */                                                                                                               \
@@ -113,8 +99,8 @@
 	ATTACK(tmpfs_flood, 0, "/dev/shm, /tmp, /run: bytes and inodes until full")                                                        \
 	ATTACK(descriptor_flood, ON_MEMORY_LIMIT | ON_PIDS_LIMIT, "open files until no more")                                              \
 	ATTACK(pipe_flood, ON_MEMORY_LIMIT, "pipes of the largest size until no more")                                                     \
-	ATTACK(inotify_flood, WAITS_QUOTAS | BY_USERNS, "inotify instances until no more: a quota by user")                                \
-	ATTACK(timer_flood, WAITS_QUOTAS | ON_MEMORY_LIMIT, "timers until no more: a quota by user")                                       \
+	ATTACK(inotify_flood, BY_USERNS, "inotify instances until no more: a quota by user")                                               \
+	ATTACK(timer_flood, ON_MEMORY_LIMIT, "timers until no more: a quota by user")                                                      \
 	ATTACK(core_dump, 0, "a crash: no core file outside")                                                                              \
 	/* a start as any other: proves that the stage itself works */                                                                     \
 	ATTACK(nothing, 0, "no attack: the container works")

@@ -1,8 +1,8 @@
 /* Plays every attack against the container runtime, in one round:
  *   run_attacks PROGRAM ROUND [--all] [NAME…]
  * ROUND: root (no user namespace), root-userns, user (an ordinary one), no-filter and no-filter-userns (root, seccomp off: what the other walls
- * hold alone), outside (no container at all: shows that the attacks are sound). --all: also those whose part of the runtime is not there yet, and
- * those that the filter alone holds in rounds without it.
+ * hold alone), outside (no container at all: shows that the attacks are sound). --all: also those that the filter alone holds, in rounds
+ * without it.
  * One line an attack; exit status 0: all held, 1: one escaped or is broken, 77: the round cannot be played here. */
 #include "attack_list.h"
 #include "stage.h"
@@ -36,29 +36,9 @@ static const struct round {
 
 static const char *const kinds[] = {"held", "ESCAPED", "not tried", "BROKEN"};
 
-static const struct {
-	unsigned part;
-	const char *reason;
-} waiting[] = {
-	{WAITS_PROTECT_SELF, "waits for container_protect_self()"},
-	{WAITS_WORKING_DIR, "waits for options.working_dir"},
-	{WAITS_OVERLAY, "waits for overlay roots"},
-	{WAITS_MOUNT, "waits for --mount"},
-	{WAITS_DEVICE, "waits for --device"},
-	{WAITS_EXEC, "waits for container_exec()"},
-	{WAITS_TERMINAL, "waits for terminals"},
-	{WAITS_CPUSET, "waits for limits.cpus"},
-	{WAITS_QUOTAS, "waits for limits on quotas by user"},
-};
-
 /* NULL: it can be tried in this round. */
 static const char *why_not(const struct stage *stage, const struct round *round, unsigned conditions, const char *limits, bool all)
 {
-	unsigned missing = all ? 0 : conditions & WAITS_ALL & ~LANDED;
-
-	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
-		if (missing & waiting[i].part)
-			return waiting[i].reason;
 	if (round->outside)
 		return conditions & WORKS_OUTSIDE ? NULL : "says nothing outside a container, or would hurt";
 	if (conditions & BY_FILTER && round->seccomp_off && !(conditions & OR_USERNS && round->userns == CONTAINER_ON) && !all)
@@ -195,10 +175,8 @@ int main(int argc, char **argv)
 	struct stage stage;
 	int status;
 
-#if LANDED & WAITS_PROTECT_SELF
 	if (container_protect_self(argv, &err) < 0)
 		return cannot(err.message);
-#endif
 	if (!round) {
 		fprintf(stderr, "usage: run_attacks PROGRAM root|root-userns|user|no-filter|no-filter-userns|outside [--all] [NAME...]\n");
 		return 2;

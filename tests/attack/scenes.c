@@ -340,7 +340,6 @@ static void during_timers(struct stage *stage, struct container *container, stru
 		timer_delete(timer);
 }
 
-#if LANDED & WAITS_EXEC
 static void during_entries(struct stage *stage, struct container *container, struct outcome *outcome)
 {
 	static const char *const argv[] = {"/attack", "nothing", NULL};
@@ -356,9 +355,6 @@ static void during_entries(struct stage *stage, struct container *container, str
 			container_stop(NULL, &entered, NULL);
 	}
 }
-#else
-#define during_entries NULL
-#endif
 
 const struct scene scenes[] = {
 	{.attack = "exe_interpreter", .set = set_exe_interpreter},
