@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -108,7 +109,17 @@ int source_open(const struct plan_source *source, int userns_fd)
 
 	if (source->template_fd >= 0)
 		return mount_clone(source->template_fd, "", AT_EMPTY_PATH | recursive);
-	int fd = mount_clone(AT_FDCWD, source->path, recursive), rc;
+	int fd, rc;
+	if (source->no_links) {
+		struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+		long place = CALL(SYS_openat2, AT_FDCWD, source->path, &how, sizeof(how));
+
+		fd = place < 0 ? (int)place : mount_clone((int)place, "", AT_EMPTY_PATH | recursive);
+		if (place >= 0)
+			CALL(SYS_close, place);
+	} else {
+		fd = mount_clone(AT_FDCWD, source->path, recursive);
+	}
 	if (fd < 0)
 		return fd;
 	if (source->maps_ids) {

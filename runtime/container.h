@@ -52,7 +52,7 @@ enum container_network {
 
 /* A file or folder of the host, shown inside at `target` (made where it is missing and the root is writable); nosuid, nodev. */
 struct container_mount {
-	const char *source; /* absolute */
+	const char *source; /* absolute, and no link on the way: realpath() */
 	const char *target; /* absolute, inside; looked up without leaving the root */
 	bool writable;
 };

@@ -42,6 +42,7 @@ struct plan_source {
 	bool recursive;
 	bool is_folder;
 	bool maps_ids;  /* what belongs to 0 on the host belongs to 0 inside */
+	bool no_links;  /* refused when a link is on its way: others may write there */
 	bool by_parent; /* opened before the clone, by who may; else by the child */
 };
 

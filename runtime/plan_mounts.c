@@ -5,11 +5,15 @@
 #include "steps.h"
 
 #include <base/files.h>
+#include <bench/cleanup.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -75,7 +79,14 @@ static int check_volume(const struct container_mount *mount, struct stat *ret, s
 			return error_set(err, EINVAL, "mount target %.200s: %s is the container's own", mount->target, taken[i]);
 	if (mount->source[0] != '/')
 		return error_set(err, EINVAL, "mount source %.200s: not an absolute path", mount->source);
-	if (stat(mount->source, ret) < 0)
+	/* Whoever may write above it could lead a link anywhere on the host, now or before the start. */
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, AT_FDCWD, mount->source, &how, sizeof(how));
+	if (fd < 0 && errno == ELOOP) {
+		error_set(err, ELOOP, "mount source %.200s: there is a link on the way", mount->source);
+		return error_hint(err, "give its real path: realpath %.200s", mount->source);
+	}
+	if (fd < 0 || fstat(fd, ret) < 0)
 		return error_errno(err, "mount source %.200s", mount->source);
 	return S_ISDIR(ret->st_mode) || S_ISREG(ret->st_mode) || S_ISSOCK(ret->st_mode)
 		       ? 0
@@ -88,7 +99,8 @@ int plan_volumes(struct container_plan *plan, const struct container_options *op
 		const struct container_mount *mount = &options->mounts[i];
 		struct plan_source source = {.template_fd = -1,
 					     .set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->writable ? 0 : MOUNT_ATTR_RDONLY),
-					     .recursive = true};
+					     .recursive = true,
+					     .no_links = true};
 		struct stat st;
 		size_t at;
 		int rc = check_volume(mount, &st, err);

@@ -48,11 +48,14 @@
 	ATTACK(root_race, 0, "CVE-2021-30465: a mount's target becomes a link during the start")                                           \
 	ATTACK(mount_race, 0, "CVE-2021-30465: target of --mount becomes a link during the start")                                         \
 	ATTACK(mount_over_proc, 0, "CVE-2019-16884: a volume over /proc")                                                                  \
+	ATTACK(source_race, 0, "a volume's source, below what another container may write, becomes a link during the start")               \
 	ATTACK(overlay_layers, 0, "overlay: whiteouts, links and hard links from upper to lower")                                          \
 	ATTACK(terminal_race, 0, "CVE-2025-52565: /dev/pts and /dev/console are links")                                                    \
 	/* attack_namespaces.c */                                                                                                          \
 	ATTACK(more_namespaces, BY_FILTER | OR_USERNS, "unshare, clone, clone3: a user namespace for all capabilities")                    \
 	ATTACK(enter_host, WORKS_OUTSIDE, "setns to namespaces of host processes")                                                         \
+	ATTACK(namespace_walk, 0, "namespaces of others by ioctl: owner, parent, neighbours, through /proc and pidfds")                    \
+	ATTACK(kernel_handles, 0, "file handles of namespaces and processes of the host")                                                  \
 	ATTACK(names_and_clocks, WORKS_OUTSIDE, "sethostname, setdomainname, adjtimex, settimeofday")                                      \
 	/* attack_processes.c */                                                                                                           \
 	ATTACK(signals, WORKS_OUTSIDE, "signals to host processes")                                                                        \
@@ -86,6 +89,7 @@
 	ATTACK(shared_nodes, 0, "mode, owner and times of /dev/null are the host's")                                                       \
 	/* attack_files.c */                                                                                                               \
 	ATTACK(root_writes, WORKS_OUTSIDE, "creating, opening, renaming, chmod, xattr in the root")                                        \
+	ATTACK(page_cache, 0, "CVE-2016-5195, CVE-2022-0847: writing to the pages of a file that is only readable")                        \
 	ATTACK(hard_links, 0, "hard links between writable folders and the root")                                                          \
 	ATTACK(host_file, WORKS_OUTSIDE, "a known file of the host by its path, by .. and by links")                                       \
 	/* attack_network.c */                                                                                                             \
@@ -93,6 +97,9 @@
 	ATTACK(rare_sockets, BY_FILTER, "AF_VSOCK, AF_ALG and other rare families")                                                        \
 	ATTACK(abstract_socket, WORKS_OUTSIDE, "abstract unix socket and loopback port of the host")                                       \
 	ATTACK(netlink, WORKS_OUTSIDE, "netlink: links of the host, audit, process events, changing lo")                                   \
+	/* attack_neighbour.c */                                                                                                           \
+	ATTACK(neighbour, 0, "another container: its sockets, queues, memory, files, processes, keys")                                     \
+	ATTACK(passed_folder, 0, "its root, /proc and namespaces, passed as descriptors over a shared volume")                             \
 	/* attack_floods.c */                                                                                                              \
 	ATTACK(fork_bomb, ON_PIDS_LIMIT, "processes until no more")                                                                        \
 	ATTACK(memory_bomb, ON_MEMORY_LIMIT, "memory until killed")                                                                        \

@@ -277,3 +277,14 @@ void attack_overlay_layers(struct verdict *verdict)
 	refused(verdict, "whiteout by hand", mknod("/whiteout", S_IFCHR | 0600, 1 << 8 | 7));
 	refused(verdict, "trusted.overlay.redirect", syscall(SYS_setxattr, "/hard", "trusted.overlay.redirect", "/../..", 6, 0));
 }
+
+/* The stage's volume shows what the container may see; the folder that holds the secret is a link's target on the host. */
+void attack_source_race(struct verdict *verdict)
+{
+	struct stat st;
+
+	if (stat("/mnt/secret", &st) == 0)
+		broke(verdict, "the volume shows a folder of the host that a link led to");
+	else
+		saw(verdict, "/mnt/secret: %s", strerror(errno));
+}

@@ -278,6 +278,22 @@ static void play_mount_race(struct stage *stage, const char *attack, struct outc
 		outcome_set(outcome, OUTCOME_ESCAPED, "a mount is left on the host: %s", strerror(errno));
 }
 
+/* The volume's source, which somebody else may write around, changes places with a link. */
+static void play_source_race(struct stage *stage, const char *attack, struct outcome *outcome)
+{
+	char source[128], place[128];
+
+	snprintf(source, sizeof(source), "%s/data", stage->image);
+	const struct container_mount mounts[] = {{.source = source, .target = "/mnt"}};
+
+	snprintf(place, sizeof(place), "%s/mnt", stage->image);
+	folder_in(stage, "mnt");
+	stage->options.mounts = mounts;
+	stage->options.n_mounts = 1;
+	race_starts(stage, "data", stage->outside, outcome);
+	rmdir(place);
+}
+
 static void play_mount_over_proc(struct stage *stage, const char *attack, struct outcome *outcome)
 {
 	static const char *const targets[] = {"/proc", "/proc/sys", "/proc/self", "/sys", "/", "/data/../proc"};
@@ -356,6 +372,47 @@ static void during_entries(struct stage *stage, struct container *container, str
 	}
 }
 
+/* The second container: the same options, a group of its own, and told which process is the first. */
+static void during_neighbour(struct stage *stage, struct container *container, struct outcome *outcome)
+{
+	struct container_options options = stage->options;
+	struct container_plan *plan = NULL;
+	struct error err = {0};
+	char told[32], group[80];
+	const char *variables[STAGE_VARIABLES + 2];
+	size_t n = stage->n_variables;
+
+	memcpy(variables, stage->variables, n * sizeof(*variables));
+	snprintf(told, sizeof(told), "NEIGHBOUR=%d", (int)container->pid);
+	snprintf(group, sizeof(group), "%s-second", stage->cgroup_name);
+	variables[n] = told;
+	variables[n + 1] = NULL;
+	options.envp = variables;
+	options.cgroup_name = group;
+	if (container_prepare(&options, &plan, &err) < 0) {
+		outcome_set(outcome, OUTCOME_BROKEN, "the second container: %s", err.message);
+		return;
+	}
+	stage_start_prepared(stage, plan, NULL, outcome);
+	container_plan_free(plan);
+	if (strncmp(outcome->how, "refused", 7) == 0)
+		outcome->kind = OUTCOME_BROKEN;
+}
+
+static void set_shared_volume(struct stage *stage)
+{
+	static struct container_mount mount;
+	static char shared[128];
+
+	folder_in(stage, "mnt");
+	snprintf(shared, sizeof(shared), "%s/data", stage->image);
+	if (chmod(shared, 0777) < 0)
+		abort();
+	mount = (struct container_mount){.source = shared, .target = "/mnt", .writable = true};
+	stage->options.mounts = &mount;
+	stage->options.n_mounts = 1;
+}
+
 const struct scene scenes[] = {
 	{.attack = "exe_interpreter", .set = set_exe_interpreter},
 	{.attack = "exe_of_exec", .during = during_entries},
@@ -375,6 +432,9 @@ const struct scene scenes[] = {
 	{.attack = "setuid_program", .set = set_setuid},
 	{.attack = "image_nodes", .set = set_nodes},
 	{.attack = "given_device", .set = set_device},
+	{.attack = "source_race", .play = play_source_race},
+	{.attack = "neighbour", .during = during_neighbour},
+	{.attack = "passed_folder", .set = set_shared_volume, .during = during_neighbour},
 	{.attack = "netlink", .during = during_fork},
 	{.attack = "fork_bomb", .during = during_fork},
 	{.attack = "descriptor_flood", .during = during_files},

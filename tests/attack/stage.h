@@ -15,7 +15,7 @@ struct outcome {
 };
 void outcome_set(struct outcome *outcome, enum outcome_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-enum { LEAKED_FD = 50, STAGE_VARIABLES = 20 };
+enum { LEAKED_FD = 50, STAGE_VARIABLES = 28 };
 
 struct stage {
 	char base[64];     /* folder of this stage: image/, outside/, given to the user who plays */
