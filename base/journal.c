@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 
@@ -91,8 +92,20 @@ static bool is_program_below(pid_t pid, const char *program, size_t program_leng
 	return false;
 }
 
-/* Runs `act` for every process that "<program prefix> <directory>" means; returns how many. */
-static int processes_below(const char *argument, void (*act)(pid_t pid))
+/* Numbers pass from one process to the next, so nothing is killed by its number: a descriptor is taken, then it is looked whether the number means
+ * what it meant when it was found. Then either the descriptor is that process, or what it is has ended. */
+static int hold(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static void kill_held(int pidfd)
+{
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
+/* Counts the processes that "<program prefix> <directory>" means; with `kills`, ends them. */
+static int processes_below(const char *argument, bool kills)
 {
 	_cleanup_closedir_ DIR *proc = opendir("/proc");
 	const char *blank = strchr(argument, ' ');
@@ -101,45 +114,53 @@ static int processes_below(const char *argument, void (*act)(pid_t pid))
 	for (struct dirent *entry; blank && proc && (entry = readdir(proc));) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (pid <= 1 || pid == getpid() || !is_program_below(pid, argument, (size_t)(blank - argument), blank + 1))
+		if (pid <= 1 || pid == getpid())
+			continue;
+		_cleanup_close_ int pidfd = kills ? hold(pid) : -1;
+		if (!is_program_below(pid, argument, (size_t)(blank - argument), blank + 1))
 			continue;
 		count++;
-		if (act)
-			act(pid);
+		if (pidfd >= 0)
+			kill_held(pidfd);
 	}
 	return count;
 }
 
-static void kill_now(pid_t pid)
+/* Is the process in a group with that end of its name, in any hierarchy? The beginning depends on who looks from where. */
+static bool is_in_group(pid_t pid, const char *name_end)
 {
-	kill(pid, SIGKILL);
+	char path[64], text[16384], *save = NULL;
+	size_t length = strlen(name_end);
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	if (file_read("", path, text, sizeof(text), NULL) < 0)
+		return false;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strlen(line) > length && strcmp(line + strlen(line) - length, name_end) == 0)
+			return true;
+	return false;
 }
 
-/* Runs `act` for every process of a cgroup and its children; returns how many. */
-static int cgroup_processes(const char *dir, void (*act)(pid_t pid))
+/* Kills every process of a cgroup and of those below it. `name_at`: where the name begins that no other group of the host bears. */
+static void cgroup_kill_all(const char *dir, size_t name_at)
 {
-	char path[PATH_MAX];
-	int count = 0;
+	char path[PATH_MAX], line[32];
 
 	_cleanup_closedir_ DIR *folder = opendir(dir);
 	for (struct dirent *entry; folder && (entry = readdir(folder));)
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 		    path_format(path, sizeof(path), NULL, "%s/%s", dir, entry->d_name) == 0)
-			count += cgroup_processes(path, act);
+			cgroup_kill_all(path, name_at);
 	if (path_format(path, sizeof(path), NULL, "%s/cgroup.procs", dir) < 0)
-		return count;
+		return;
 	_cleanup_fclose_ FILE *procs = fopen(path, "re");
-	char line[32];
 	while (procs && fgets(line, sizeof(line), procs)) {
 		pid_t pid = (pid_t)strtol(line, NULL, 10);
+		_cleanup_close_ int pidfd = pid > 1 ? hold(pid) : -1;
 
-		if (pid <= 1)
-			continue;
-		count++;
-		if (act)
-			act(pid);
+		if (pidfd >= 0 && is_in_group(pid, dir + name_at))
+			kill_held(pidfd);
 	}
-	return count;
 }
 
 static int cgroup_rmdir(const char *dir)
@@ -188,7 +209,7 @@ static int undo_cgroup(const char *dir, struct error *err)
 		return error_set(err, EINVAL, "journal: '%s' is not a cgroup of ours", dir);
 	for (;;) {
 		/* Sent again each round: a fork may have been under way, and the kernel empties a group a moment after the last exit. */
-		cgroup_processes(dir, kill_now);
+		cgroup_kill_all(dir, (size_t)(strrchr(dir, '/') - dir));
 		cgroup_thaw(dir);
 		int rc = cgroup_rmdir(dir);
 		if (rc == 0)
@@ -203,7 +224,7 @@ static int undo_processes(const char *argument, struct error *err)
 {
 	int64_t deadline_ns = clock_now_ns() + (int64_t)UNDO_WAIT_MS * 1000000;
 
-	while (processes_below(argument, kill_now) > 0) {
+	while (processes_below(argument, true) > 0) {
 		if (clock_now_ns() > deadline_ns)
 			return error_set(err, EBUSY, "processes '%s' do not end", argument);
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -211,14 +232,29 @@ static int undo_processes(const char *argument, struct error *err)
 	return 0;
 }
 
-static bool same_process(const char *argument, pid_t *ret_pid)
+/* A descriptor of the process that "<pid> <start ticks>" means, or -ESRCH. */
+static int open_named(const char *argument)
 {
 	char *end;
 	pid_t pid = (pid_t)strtol(argument, &end, 10);
 	int64_t ticks = *end == ' ' ? strtoll(end + 1, NULL, 10) : -1;
 
-	*ret_pid = pid;
-	return pid > 1 && ticks > 0 && process_start_ticks(pid) == ticks;
+	return pid > 1 && ticks > 0 ? process_open(pid, ticks) : -ESRCH;
+}
+
+static void kill_named(const char *argument)
+{
+	_cleanup_close_ int pidfd = open_named(argument);
+
+	if (pidfd >= 0)
+		kill_held(pidfd);
+}
+
+static bool is_named_alive(const char *argument)
+{
+	_cleanup_close_ int pidfd = open_named(argument);
+
+	return pidfd >= 0;
 }
 
 static bool is_below(const char *path, const char *run_dir)
@@ -239,8 +275,6 @@ static int undo_mount(const char *path, struct error *err)
 static int undo_one(enum journal_kind kind, const char *argument, const char *run_dir, journal_handler handler, void *arg,
 		    struct error *err)
 {
-	pid_t pid;
-
 	if ((kind == JOURNAL_MOUNT || kind == JOURNAL_PATH) && !is_below(argument, run_dir))
 		return error_set(err, EINVAL, "journal: '%s' is outside %s", argument, run_dir);
 	switch (kind) {
@@ -251,8 +285,7 @@ static int undo_one(enum journal_kind kind, const char *argument, const char *ru
 	case JOURNAL_PATH:
 		return dir_remove(argument, err);
 	case JOURNAL_PROCESS:
-		if (same_process(argument, &pid))
-			kill_now(pid);
+		kill_named(argument);
 		return 0;
 	case JOURNAL_PROCESSES:
 		return undo_processes(argument, err);
@@ -265,16 +298,14 @@ static int undo_one(enum journal_kind kind, const char *argument, const char *ru
 
 static bool still_there(enum journal_kind kind, const char *argument)
 {
-	pid_t pid;
-
 	switch (kind) {
 	case JOURNAL_CGROUP:
 	case JOURNAL_PATH:
 		return path_exists(argument);
 	case JOURNAL_PROCESS:
-		return same_process(argument, &pid);
+		return is_named_alive(argument);
 	case JOURNAL_PROCESSES:
-		return processes_below(argument, NULL) > 0;
+		return processes_below(argument, false) > 0;
 	case JOURNAL_LINK:
 		return if_nametoindex(argument) != 0;
 	default:

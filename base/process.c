@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* Our environment with LC_ALL=C: what tools print is parsed, and quoted in messages. The array is the caller's to free, the strings are not. */
 static char **neutral_environment(void)
@@ -145,4 +147,14 @@ int64_t process_start_ticks(pid_t pid)
 		p = p ? p + 1 : NULL;
 	}
 	return p ? strtoll(p, NULL, 10) : -1;
+}
+
+/* The descriptor first, then the look: the number cannot pass to another process unnoticed between the two. */
+int process_open(pid_t pid, int64_t start_ticks)
+{
+	_cleanup_close_ int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+	if (pidfd < 0)
+		return pid > 0 ? -errno : -ESRCH;
+	return start_ticks >= 0 && process_start_ticks(pid) == start_ticks ? take_fd(&pidfd) : -ESRCH;
 }

@@ -19,3 +19,7 @@ bool process_find(const char *name, char *ret, size_t size);
 
 /* Start time of a process in clock ticks since boot (/proc/PID/stat field 22): with the pid it names a process for good. -1: gone. */
 int64_t process_start_ticks(pid_t pid);
+
+/* A descriptor (pidfd) of the process with that number and start time: what is sent through it reaches that process or none. -ESRCH: it has ended,
+ * whoever bears its number now. Close it. */
+int process_open(pid_t pid, int64_t start_ticks);

@@ -5,8 +5,13 @@
 #include <base/process.h>
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +50,7 @@ static pid_t sleeper(const char *argument)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody */
 		execlp("sh", "sh", "-c", "kill -STOP $$", argument, NULL);
 		_exit(127);
 	}
@@ -74,6 +80,56 @@ Test(journal, kills_the_process_it_named_and_no_other)
 	cr_expect_eq(waitpid(reused, &status, WNOHANG), 0, "the other one lives");
 	kill(reused, SIGKILL);
 	waitpid(reused, &status, 0);
+	journal_close(journal);
+	scratch_remove(&scratch);
+}
+
+/* From here on this process has no kill(): a number may have passed to another process since it was looked at. */
+static void give_up_kill(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kill, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(rules) / sizeof(rules[0]), .filter = rules};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void expect_killed(pid_t pid)
+{
+	int status;
+
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", (unsigned)status);
+}
+
+Test(journal, kills_by_descriptor_never_by_number, .timeout = 30)
+{
+	struct scratch scratch = scratch_make();
+	struct journal *journal = open_in(&scratch);
+	char argument[128], below[128];
+	int status;
+
+	snprintf(below, sizeof(below), "%s/w0/socket", scratch.path);
+	pid_t named = sleeper("x"), found = sleeper(below);
+	snprintf(argument, sizeof(argument), "%d %lld", (int)named, (long long)process_start_ticks(named));
+	cr_assert_eq(journal_add(journal, JOURNAL_PROCESS, argument, NULL), 0);
+	snprintf(argument, sizeof(argument), "sh %s/w0", scratch.path);
+	cr_assert_eq(journal_add(journal, JOURNAL_PROCESSES, argument, NULL), 0);
+	pid_t undoer = fork();
+	if (undoer == 0) {
+		give_up_kill();
+		_exit(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL) == 0 ? 0 : 1);
+	}
+	cr_assert_gt(undoer, 0);
+	expect_killed(found); /* at once: undoing waits until it is gone */
+	expect_killed(named);
+	cr_assert_eq(waitpid(undoer, &status, 0), undoer);
+	cr_expect_eq(status, 0);
 	journal_close(journal);
 	scratch_remove(&scratch);
 }
