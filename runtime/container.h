@@ -187,7 +187,8 @@ void container_plan_free(struct container_plan *plan);
 /* ---- a further process in a running container (exec.c) ---- */
 
 struct container_exec_options {
-	pid_t pid;                                        /* first process of the container, on the host */
+	pid_t pid;           /* first process of the container, on the host */
+	int64_t start_ticks; /* of that process (base/process.h): what bears its number later is not entered. 0: not known */
 	const char *cgroup_dirs[CGROUP_CONTROLLER_COUNT]; /* its groups, joined before anything else; NULL ends */
 	const char *const *argv, *const *envp;            /* argv[0]: searched in PATH of envp where it has no slash */
 	const char *working_dir;                          /* NULL: "/" */

@@ -9,6 +9,7 @@
 #include "steps.h"
 
 #include <base/files.h>
+#include <base/process.h>
 #include <bench/cleanup.h>
 
 #include <errno.h>
@@ -40,6 +41,17 @@ static int gone(pid_t pid, struct error *err)
 {
 	error_set(err, ESRCH, "its first process (%d) has ended", (int)pid);
 	return error_hint(err, "start the container again");
+}
+
+/* The descriptor is open, so the number means it until it ends: a start time that differs is that of somebody who came later. */
+static int hold_target(struct entry *entry, const struct container_exec_options *options, struct error *err)
+{
+	entry->target =
+		options->start_ticks > 0 ? process_open(options->pid, options->start_ticks) : (int)syscall(SYS_pidfd_open, options->pid, 0);
+	int code = entry->target >= 0 ? 0 : options->start_ticks > 0 ? -entry->target : errno;
+	return code == 0                         ? 0
+	       : code == ESRCH || code == EINVAL ? gone(options->pid, err)
+						 : error_set(err, code, "pidfd_open %d: %s", (int)options->pid, strerror(code));
 }
 
 /* ---- looking ---- */
@@ -232,10 +244,9 @@ int entry_prepare(const struct container_exec_options *options, const int stdio[
 	entry->plan = plan_new(err);
 	if (!entry->plan)
 		return -ENOMEM;
-	entry->target = (int)syscall(SYS_pidfd_open, options->pid, 0);
-	if (entry->target < 0)
-		return errno == ESRCH || errno == EINVAL ? gone(options->pid, err) : error_errno(err, "pidfd_open %d", (int)options->pid);
-	int rc = look_at_namespaces(entry, options->pid, &names, err);
+	int rc = hold_target(entry, options, err);
+	if (rc == 0)
+		rc = look_at_namespaces(entry, options->pid, &names, err);
 	if (rc == 0)
 		rc = look_at_privileges(entry, options, err);
 	if (rc == 0)

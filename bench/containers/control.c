@@ -15,14 +15,13 @@
 
 enum { MONITOR_WAIT_MS = 10000 };
 
-/* The pidfd is taken first and the start time compared then: what it names is the process that the state means. */
 static int open_process(const struct container_state *state, int *ret_pidfd, struct error *err)
 {
-	_cleanup_close_ int pidfd = state->pid > 1 ? (int)syscall(SYS_pidfd_open, (pid_t)state->pid, 0) : -1;
+	int pidfd = state->status == STATE_RUNNING && state->pid > 1 ? process_open((pid_t)state->pid, state->pid_ticks) : -1;
 
-	if (pidfd < 0 || !state_is_running(state))
+	if (pidfd < 0)
 		return error_set(err, ESRCH, "container %s does not run", state_title(state));
-	*ret_pidfd = take_fd(&pidfd);
+	*ret_pidfd = pidfd;
 	return 0;
 }
 

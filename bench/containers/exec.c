@@ -88,6 +88,7 @@ int exec_run(const struct exec_spec *spec, const struct container_state *state, 
 	struct session session = SESSION_NONE;
 	struct texts environment = {0};
 	struct container_exec_options options = {.pid = (pid_t)state->pid,
+						 .start_ticks = state->pid_ticks,
 						 .argv = spec->argv,
 						 .working_dir = spec->working_dir ? spec->working_dir : state->working_dir,
 						 .capabilities = UINT64_MAX, /* all that the container has */

@@ -3,6 +3,8 @@
 
 #include <runtime/capabilities.h>
 
+#include <base/process.h>
+
 #include <signal.h>
 #include <sys/ioctl.h>
 
@@ -485,4 +487,21 @@ Test(container_exec, is_not_seen_through_on_its_way)
 	check_watched(CONTAINER_AUTO);
 	if (geteuid() == 0)
 		check_watched(CONTAINER_OFF);
+}
+
+/* What a state file says of a container that has ended, when its number is that of another one. */
+Test(container_exec, a_number_that_passed_to_another_is_not_entered)
+{
+	struct container_options options = options_here();
+	struct run run = start(&options);
+	struct container_exec_options entry = entry_into(&run);
+	struct error err = {0};
+	char text[4096];
+
+	entry.start_ticks = process_start_ticks(run.container.pid) + 1;
+	cr_expect_eq(refused(&entry, &err), -ESRCH, "%s", err.message);
+	entry.start_ticks--;
+	cr_expect_eq(enter(&entry, "echo inside\n", text, sizeof(text)), 0);
+	EXPECT_LINE(text, "inside\n");
+	end(&run);
 }
