@@ -415,6 +415,37 @@ static int wait_ready(int fd, struct error *err)
 	return -said.code;
 }
 
+/* Forks twice: the monitor is nobody's child, and can never get a terminal again. What fails is told as the monitor would. */
+static int fork_monitor(struct monitor *monitor, const int pair[2], struct error *err)
+{
+	pid_t between = fork();
+
+	if (between < 0)
+		return error_errno(err, "fork the monitor");
+	if (between == 0) {
+		struct error found = {0};
+
+		close(pair[0]);
+		setsid();
+		pid_t pid = fork();
+		if (pid == 0)
+			be_background(monitor, pair[1]);
+		if (pid < 0)
+			error_errno(&found, "fork the monitor");
+		_exit(pid < 0 && write(pair[1], &found, sizeof(found)) < 0 ? 1 : 0);
+	}
+	while (waitpid(between, NULL, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
+/* A monitor that came to be removes what it made, or its keeper does. Where neither lives and a folder is there, it falls to us. */
+static void undo_abandoned(struct folder *folder)
+{
+	if (path_exists(folder->path) && !folder_is_held(folder->path) && folder_undo(folder->path, NULL) == 0)
+		folder_remove(folder, NULL);
+}
+
 int monitor_background(const char *base, struct run_spec *spec, const struct run_program *program, char ret_id[FOLDER_ID_HEX + 1],
 		       struct error *err)
 {
@@ -428,19 +459,15 @@ int monitor_background(const char *base, struct run_spec *spec, const struct run
 		folder_remove(&monitor.folder, NULL);
 		return rc;
 	}
-	pid_t between = fork();
-	if (between == 0) {
-		close(pair[0]);
-		setsid();
-		if (fork() != 0)
-			_exit(0); /* the monitor is nobody's child, and can never get a terminal again */
-		be_background(&monitor, pair[1]);
-	}
+	rc = fork_monitor(&monitor, pair, err);
 	close(pair[1]);
-	while (between > 0 && waitpid(between, NULL, 0) < 0 && errno == EINTR)
-		;
 	memcpy(ret_id, monitor.folder.id, sizeof(monitor.folder.id));
 	cleanup_close(&monitor.folder.lock_fd);
+	monitor.folder.lock_fd = -1;
 	_cleanup_close_ int ready_fd = pair[0];
-	return wait_ready(ready_fd, err);
+	if (rc == 0)
+		rc = wait_ready(ready_fd, err);
+	if (rc < 0)
+		undo_abandoned(&monitor.folder);
+	return rc;
 }

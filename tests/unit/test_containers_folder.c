@@ -5,10 +5,12 @@
 #include <containers/folder.h>
 #include <containers/keeper.h>
 #include <containers/log_file.h>
+#include <containers/monitor.h>
 #include <containers/state.h>
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -221,4 +223,46 @@ Test(containers_folder, a_dead_one_is_undone_and_removed)
 	cr_expect_eq(folder_leftovers(path, NULL, NULL), 1);
 	cr_expect_eq(control_remove(path, false, &err), 0, "%s", err.message);
 	cr_expect_not(path_exists(scratch.path));
+}
+
+enum { LONELY_USER = 61234 };
+
+/* As a user who may have so many processes and no more; returns the exit status: 0 where the start failed as it should. */
+static int start_with_processes(const char *base, rlim_t processes)
+{
+	const struct rlimit limit = {processes, processes};
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0) {
+		struct run_spec spec = run_spec_default();
+		struct run_program program = {0};
+		char id[FOLDER_ID_HEX + 1];
+		struct error err = {0};
+
+		spec.detach = true;
+		if (setresgid(LONELY_USER, LONELY_USER, LONELY_USER) < 0 || setrlimit(RLIMIT_NPROC, &limit) < 0 ||
+		    setresuid(LONELY_USER, LONELY_USER, LONELY_USER) < 0)
+			_exit(2);
+		int rc = monitor_background(base, &spec, &program, id, &err);
+		_exit(rc == -EAGAIN && strstr(err.message, "fork the monitor") ? 0 : 3);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+Test(monitor, a_fork_that_fails_leaves_nothing, .timeout = 60)
+{
+	if (geteuid() != 0)
+		cr_skip_test("needs root, to become a user without other processes");
+	for (rlim_t processes = 1; processes <= 2; processes++) {
+		struct scratch scratch = scratch_make();
+		const char *base = scratch_path(&scratch, "base");
+
+		cr_assert_eq(dir_make(base, 0700, NULL), 0);
+		cr_assert(chown(scratch.path, LONELY_USER, LONELY_USER) == 0 && chown(base, LONELY_USER, LONELY_USER) == 0);
+		cr_expect_eq(start_with_processes(base, processes), 0, "with %d processes", (int)processes);
+		cr_expect_eq(access(base, F_OK), -1, "its folder is left");
+		scratch_remove(&scratch);
+	}
 }
