@@ -117,8 +117,10 @@ static int add_upper(struct container_plan *plan, const struct container_options
 		return error_set(err, EINVAL, "a root that is kept needs a folder for what is written");
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (path_format(path, sizeof(path), err, "%s/%s", options->upper, folders[i]) < 0 || lstat(path, &st) < 0 ||
-		    !S_ISDIR(st.st_mode))
-			return error_set(err, ENOENT, "folder for what is written, %s: no folder '%s' in it", options->upper, folders[i]);
+		    !S_ISDIR(st.st_mode)) {
+			error_set(err, ENOENT, "folder for what is written, %s: no folder '%s' in it", options->upper, folders[i]);
+			return error_hint(err, "mkdir %s/%s", options->upper, folders[i]);
+		}
 	plan->overlay.keeps = true;
 	return add_layer(plan, options->upper, 0, &plan->overlay.upper, err);
 }

@@ -146,9 +146,18 @@ static void make_table(struct ps_command *command)
 		scols_table_new_column(command->table, heads[i], 0, i == COLUMN_IMAGE ? SCOLS_FL_TRUNC : 0);
 }
 
+/* The library prints nothing of a table without lines. */
+static void print_heads(void)
+{
+	for (size_t i = 0; i < COLUMNS; i++)
+		printf("%s%s", heads[i], i + 1 < COLUMNS ? " " : "\n");
+}
+
 static int print(const struct ps_command *command, struct error *err)
 {
-	if (!command->json)
+	if (!command->json && scols_table_get_nlines(command->table) == 0)
+		print_heads();
+	else if (!command->json)
 		scols_print_table(command->table);
 	else if (json_dumpf(command->list, stdout, JSON_INDENT(1)) == 0)
 		putchar('\n');

@@ -71,7 +71,7 @@ static const struct argp_option option_table[] = {
 	{"hostname", OPT_HOSTNAME, "NAME", 0, "default: the id", 2},
 
 	{"read-only", OPT_READ_ONLY, NULL, 0, "root read-only (default: changes go into an overlay in memory, gone at the end)", 3},
-	{"upper", OPT_UPPER, "DIR", 0, "changes go into DIR/upper and stay (DIR/work belongs to the overlay)", 3},
+	{"upper", OPT_UPPER, "DIR", 0, "changes go into DIR/upper and stay (DIR/work belongs to the overlay); both are made", 3},
 	{"mount", OPT_MOUNT, "SRC:DST[:rw]", 0, "show a file or folder of the host inside, read-only unless rw", 3},
 	{"volume", 'v', "SRC:DST[:rw]", OPTION_ALIAS, NULL, 3},
 	{"device", OPT_DEVICE, "PATH", 0, "a device node of the host, e.g. /dev/fuse", 3},

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -197,6 +198,29 @@ static int check_limits(const struct monitor *monitor, struct error *err)
 	return 0;
 }
 
+/* What is written to the root's folder itself is seen inside as the mode of "/". */
+static int make_upper_folder(const char *path, mode_t mode, struct error *err)
+{
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : error_errno(err, "make %s", path);
+	return chmod(path, mode) < 0 ? error_errno(err, "mode of %s", path) : 0;
+}
+
+static int make_upper(const struct container_options *options, struct error *err)
+{
+	char path[PATH_MAX];
+	int rc = 0;
+
+	if (options->root != CONTAINER_ROOT_UPPER)
+		return 0;
+	rc = path_format(path, sizeof(path), err, "%s/upper", options->upper);
+	if (rc == 0)
+		rc = make_upper_folder(path, 0755, err);
+	if (rc == 0)
+		rc = path_format(path, sizeof(path), err, "%s/work", options->upper);
+	return rc == 0 ? make_upper_folder(path, 0700, err) : rc;
+}
+
 /* The plan is made after the journal that it holds, and in the process that walks it. */
 static int prepare(struct monitor *monitor, struct error *err)
 {
@@ -210,6 +234,8 @@ static int prepare(struct monitor *monitor, struct error *err)
 		rc = journal_open(path, &monitor->journal, err);
 	options->journal = monitor->journal;
 	options->cgroup_name = monitor->cgroup_name;
+	if (rc == 0)
+		rc = make_upper(options, err);
 	if (rc == 0)
 		rc = container_prepare(options, &monitor->plan, err);
 	if (rc == 0)

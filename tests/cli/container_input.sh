@@ -41,6 +41,11 @@ expect_fail 3 "nobody-at-all" run -u nobody-at-all "$WORK/root" sh
 	grep -qF "./root" "$WORK/stderr" || fail "no hint at the folder: $(cat "$WORK/stderr")"
 )
 
+# What is written needs two folders: a dry run makes none, but says how.
+mkdir "$WORK/kept"
+expect_fail 3 "no folder 'upper' in it" run --dry-run --upper "$WORK/kept" "$WORK/root" /bin/true
+grep -qF "hint: mkdir $WORK/kept/upper" "$WORK/stderr" || fail "no hint: $(cat "$WORK/stderr")"
+
 for command in exec logs inspect kill stop pause resume rm; do
 	words=nobody
 	[ "$command" = exec ] && words="nobody true"
@@ -71,7 +76,7 @@ expect_fail 2 "declares no group 'Web'" shares --idle Web "$faculty"
 grep -qF "hint: give its path, e.g. Students" "$WORK/stderr" || fail "no group is suggested: $(cat "$WORK/stderr")"
 expect_fail 2 "nothing is left to measure" shares --idle Faculty --idle Students "$faculty"
 expect_fail 2 "^bench: group A: memory of 1048576 bytes: a container's start needs 4 MiB" shares "$WORK/tiny.json"
-[ -z "$(bench container ps -a)" ] || fail "ps of nothing: $(bench container ps -a)"
+[ "$(bench container ps -a)" = "ID NAME IMAGE PID STATE UPTIME MEMORY CPU ADDRESS" ] || fail "ps of nothing: $(bench container ps -a)"
 [ "$(bench container ps -a --json)" = "[]" ] || fail "ps --json of nothing"
 
 # Every option that the help names is one that is known: the table of the command against that of the library.

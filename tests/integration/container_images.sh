@@ -101,7 +101,7 @@ if [ "$debian" = yes ]; then
 		cat /new /etc/hostname; test ! -e /usr/share/doc && echo removed' | tr '\n' ' ')" "new changed removed "
 	same "gone" "$(run debian sh -c 'test ! -e /new && test ! -e /opt/x && test -d /usr/share/doc && stat -c %a /etc/passwd')" 644
 	same "read-only" "$(status_of run --read-only debian touch /new)" 1
-	mkdir -p "$WORK/upper/upper" "$WORK/upper/work"
+	mkdir "$WORK/upper"
 	run --upper "$WORK/upper" debian sh -c 'echo kept >/kept'
 	same "kept" "$(run --upper "$WORK/upper" debian cat /kept)" kept
 	same "the image of Debian" "$(hash_of debian)" "$debian_before"
