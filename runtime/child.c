@@ -6,10 +6,13 @@
 
 #include <bench/timeline.h>
 
+#include <errno.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #if defined(__x86_64__)
 long child_clone(struct clone_args *args, int (*fn)(void *), void *arg)
@@ -61,6 +64,18 @@ long child_clone(struct clone_args *args, int (*fn)(void *), void *arg)
 #error "child_clone() is not written for this architecture yet: a clone3 whose child calls fn(arg) on a new stack"
 #endif
 
+/* Asked for first: a parent that ends from here on takes us along, one that had ended before is seen. */
+int child_end_with_parent(const struct child *child)
+{
+	struct pollfd parent = {.fd = child->parent_fd, .events = POLLIN};
+	struct timespec now = {0};
+	long rc = CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+
+	if (rc == 0 && child->parent_fd >= 0 && CALL(SYS_ppoll, &parent, 1, &now, NULL, 0) == 1)
+		rc = -ECANCELED;
+	return done(rc);
+}
+
 int child_main(void *arg)
 {
 	struct child *child = arg;
@@ -68,7 +83,8 @@ int child_main(void *arg)
 	struct container_trace *trace = &child->trace;
 
 	trace->cloned_ns = clock_now_ns();
-	CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* half-made, it ends with its parent: what it waits for would never come */
+	if (child_end_with_parent(child) < 0) /* half-made, it ends with its parent: what it waits for would never come */
+		CALL(SYS_exit_group, 127);
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		int rc = plan->steps[i].apply(child, &plan->steps[i]);
 

@@ -16,7 +16,9 @@ int step_become_root(struct child *child, const struct step *step)
 
 	if (rc == 0)
 		rc = CALL(SYS_setresgid, 0, 0, 0);
-	return done(rc < 0 ? rc : CALL(SYS_setresuid, 0, 0, 0));
+	if (rc == 0)
+		rc = CALL(SYS_setresuid, 0, 0, 0);
+	return rc < 0 ? (int)rc : child_end_with_parent(child);
 }
 
 /* After all that needs privilege; the bounding set is what it shall be by then. The kernel takes the capabilities of who is not root any more. */

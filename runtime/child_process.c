@@ -136,7 +136,7 @@ int step_unblock_signals(struct child *child, const struct step *step)
 /* After the last change of ids or capabilities, which would forget it. */
 int step_die_with_parent(struct child *child, const struct step *step)
 {
-	return done(CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+	return child_end_with_parent(child);
 }
 
 /* The middle one that enters a container, whose memory is its own: else the kernel would set our parent's too. */
@@ -179,6 +179,7 @@ int step_stdio(struct child *child, const struct step *step)
 	for (int i = 0; i < 3; i++)
 		if ((rc = fds[i] == i ? CALL(SYS_fcntl, i, F_SETFD, 0) : CALL(SYS_dup3, fds[i], i, 0)) < 0)
 			return (int)rc;
+	child->parent_fd = -1;
 	/* Now, not at exec: until then a path through /proc/self/fd, as the image's program may be one, would lead out by them. */
 	return done(CALL(SYS_close_range, 3u, ~0u, 0u));
 }

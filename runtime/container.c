@@ -7,9 +7,9 @@
 #include <bench/cleanup.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int open_tree(struct container_plan *plan, struct error *err)
@@ -47,20 +47,15 @@ int container_plan_open(struct container_plan *plan, struct error *err)
 	return rc == 0 && plan->pool && plan->pool->serial == 0 ? pool_fill(plan, err) : rc;
 }
 
-static void close_groups(struct container_plan *plan)
+/* For the child, to see whether we live: inside its pid namespace getppid() is 0 either way. Once a process, for the plan may have come by fork. */
+static int hold_ourselves(struct container_plan *plan, struct error *err)
 {
-	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++) {
-		cleanup_close(&plan->group_fds[i]);
-		plan->group_fds[i] = -1;
-	}
-}
-
-static int open_groups(struct container_plan *plan, struct error *err)
-{
-	for (size_t i = 0; i < plan->tree.n_dirs && !plan->tree.ops->join_at_clone; i++)
-		if (plan->group_fds[i] < 0 && (plan->group_fds[i] = open(plan->tree.dirs[i], O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-			return error_errno(err, "open cgroup %s", plan->tree.dirs[i]);
-	return 0;
+	if (plan->parent_fd >= 0 && plan->parent_pid == getpid())
+		return 0;
+	cleanup_close(&plan->parent_fd);
+	plan->parent_pid = getpid();
+	plan->parent_fd = (int)syscall(SYS_pidfd_open, plan->parent_pid, 0);
+	return plan->parent_fd < 0 ? error_errno(err, "pidfd_open %d", (int)plan->parent_pid) : 0;
 }
 
 /* Everything that could be known only now: id, descriptors, an empty trace. */
@@ -72,11 +67,12 @@ static int prepare_child(struct container_plan *plan, const char *id, const int 
 	child->slot = &plan->warm;
 	for (int i = 0; i < 3; i++)
 		child->stdio[i] = stdio[i] >= 0 ? stdio[i] : plan->own_null ? -1 : plan->nothing_fd;
-	int rc = open_groups(plan, err);
+	int rc = hold_ourselves(plan, err);
 	if (rc < 0)
 		return rc;
+	child->parent_fd = plan->parent_fd;
 	child->n_groups = plan->tree.ops->join_at_clone ? 0 : (int)plan->tree.n_dirs;
-	memcpy(child->group_fds, plan->group_fds, sizeof(child->group_fds));
+	memcpy(child->group_fds, plan->tree.dir_fds, sizeof(child->group_fds)); /* the tree is open */
 	return path_format(child->tasks, sizeof(child->tasks), err, "%s/tasks", plan->pool ? plan->warm.name : id);
 }
 
@@ -170,9 +166,9 @@ void container_plan_free(struct container_plan *plan)
 		return;
 	pool_free(plan);
 	plan_link_close(plan);
-	close_groups(plan);
 	cgroup_tree_close(&plan->tree, NULL);
 	cleanup_close(&plan->nothing_fd);
+	cleanup_close(&plan->parent_fd);
 	plan_stacks_free(plan);
 	cleanup_close(&plan->userns_fd);
 	cleanup_close(&plan->dev_fd);

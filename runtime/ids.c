@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { BLOCKS = (IDS_END - IDS_FIRST) / IDS_COUNT };
@@ -138,9 +139,14 @@ int ids_write(pid_t pid, const struct ids *ids, struct error *err)
 	return rc < 0 ? rc : write_map(pid, "gid_map", ids->gid, err);
 }
 
-/* Lives until it is killed. Raw, as its memory is ours. */
+/* Lives until it is killed, or its parent is. Raw, as its memory is ours. */
 static int wait_for_end(void *arg)
 {
+	const pid_t *parent = arg;
+
+	CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (CALL(SYS_getppid) != *parent)
+		return 0;
 	for (;;)
 		CALL(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 	return 0;
@@ -150,6 +156,7 @@ int ids_namespace(const struct ids *ids, struct error *err)
 {
 	_Alignas(16) char stack[4096];
 	int pidfd = -1, fd = -1;
+	pid_t ourselves = getpid();
 	struct clone_args args = {.flags = CLONE_NEWUSER | CLONE_VM | CLONE_PIDFD,
 				  .pidfd = (uintptr_t)&pidfd,
 				  .exit_signal = SIGCHLD,
@@ -160,7 +167,7 @@ int ids_namespace(const struct ids *ids, struct error *err)
 
 	sigfillset(&all); /* a handler of ours must not run there */
 	sigprocmask(SIG_SETMASK, &all, &before);
-	long made = child_clone(&args, wait_for_end, NULL);
+	long made = child_clone(&args, wait_for_end, &ourselves);
 	pid_t pid = (pid_t)made;
 
 	sigprocmask(SIG_SETMASK, &before, NULL);

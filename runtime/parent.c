@@ -2,6 +2,8 @@
 #include "plan.h"
 
 #include <base/files.h>
+#include <base/journal.h>
+#include <base/process.h>
 #include <bench/cleanup.h>
 
 #include <errno.h>
@@ -57,6 +59,15 @@ int parent_set_oom_score(struct container_plan *plan, struct container *made, st
 	snprintf(text, sizeof(text), "%d", plan->oom_score);
 	int rc = file_write_kernel(path, text, err);
 	return rc == -ENOENT || rc == -ESRCH ? 0 : rc; /* it has ended already */
+}
+
+/* Nothing else names it where there is no cgroup. By its first process: the end of that ends the others, where they have a pid namespace. */
+int parent_name_child(struct container_plan *plan, struct container *made, struct error *err)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%d %lld", (int)made->pid, (long long)process_start_ticks(made->pid));
+	return journal_add(plan->journal, JOURNAL_PROCESS, line, err);
 }
 
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err)

@@ -107,6 +107,8 @@ static int plan_surroundings(struct container_plan *plan, const struct container
 	plan_add(plan, "session", step_session, "", 0);
 	if (options->namespaces & CONTAINER_NS_UTS)
 		plan_add(plan, "hostname", step_hostname, plan_text(plan, "%s", options->hostname ? options->hostname : ""), 0);
+	if (plan->journal && plan->tree.n_dirs == 0)
+		plan_add_parent(plan, (struct parent_step){.name = "name-child", .apply = parent_name_child, .arg = "in the journal"});
 	plan_ids_steps(plan, options);
 	plan_add(plan, "keyring", step_keyring, "new", !options->seccomp_off);
 	return 0;
@@ -190,9 +192,7 @@ struct container_plan *plan_new(struct error *err)
 		return NULL;
 	}
 	plan->warm.net_fd = plan->warm.mount_fd = plan->warm.user_fd = -1;
-	plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
-	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
-		plan->group_fds[i] = -1;
+	plan->parent_fd = plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
 	return plan;
 }
 

@@ -100,6 +100,7 @@ struct child {
 	const struct container_plan *plan;
 	const char *id;
 	int stdio[3];
+	int parent_fd;                          /* pidfd of the parent; -1: not known, or closed by now */
 	int group_fds[CGROUP_CONTROLLER_COUNT]; /* the plan's groups; the container's lies below each */
 	int n_groups;
 	char tasks[96]; /* "ID/tasks" */
@@ -149,7 +150,6 @@ struct container_plan {
 	struct network_limits link_limits;
 	struct network *links; /* of CONTAINER_NETWORK_BRIDGE, while the plan is open */
 	struct cgroup_tree tree;
-	int group_fds[CGROUP_CONTROLLER_COUNT]; /* of the tree's folders, while it is open; else -1 */
 	enum cgroup_mode cgroup_mode;
 	bool cgroup_required;
 	bool guards_devices; /* it must not start without the group's list of devices */
@@ -189,6 +189,8 @@ struct container_plan {
 
 	bool own_null; /* a missing stream is the container's own /dev/null */
 	int nothing_fd; /* where it has none: an empty file of our own that cannot be written. The host's has a mode that root could change */
+	int parent_fd; /* pidfd of the process that starts the containers; -1: none started yet */
+	pid_t parent_pid;
 	char *stacks;   /* mapping of all: a guard page below each */
 	char *thread_stacks[CHILD_THREADS];
 	char *child_stack;  /* CHILD_STACK_BYTES */
@@ -199,6 +201,9 @@ struct container_plan {
 /* Walks the plan's steps; never returns when the last one is an exec that works. */
 int child_main(void *child);
 
+/* From now on it ends with its parent. A change of ids or capabilities makes the kernel forget that. -ECANCELED: the parent has ended already. */
+int child_end_with_parent(const struct child *child);
+
 /* clone3 with a child that runs fn(arg) on the stack [stack, stack + size); returns the pid or -errno. */
 struct clone_args;
 long child_clone(struct clone_args *args, int (*fn)(void *), void *arg);
@@ -208,6 +213,7 @@ static inline struct child plan_child(const struct container_plan *plan, const c
 {
 	return (struct child){.plan = plan,
 			      .id = id,
+			      .parent_fd = -1,
 			      .root_fd = -1,
 			      .empty_fd = -1,
 			      .tmpfs_fd = -1,
@@ -241,6 +247,7 @@ void plan_tell_cgroup(struct container_plan *plan);
 int parent_open_sources(struct container_plan *plan, struct container *made, struct error *err);
 int parent_map_ids(struct container_plan *plan, struct container *made, struct error *err);
 int parent_set_oom_score(struct container_plan *plan, struct container *made, struct error *err);
+int parent_name_child(struct container_plan *plan, struct container *made, struct error *err);
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
 int parent_send_cgroup(struct container_plan *plan, struct container *made, struct error *err);
 int parent_receive_terminal(struct container_plan *plan, struct container *made, struct error *err);
