@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+struct container_plan;
 struct journal;
 struct network_user;
 
@@ -98,9 +99,10 @@ struct container_options {
 	const char *cpuset;                        /* CPUs in list format; NULL or empty: not bound */
 	uid_t uid;                                 /* host ids of the caller, who becomes root inside a user namespace */
 	gid_t gid;
-	int start_timeout_ms;    /* a child that did not exec by then is killed; 0: 10 s */
-	struct journal *journal; /* told of every cgroup before it is made; may be NULL */
-	const char *host_root;   /* prefix of /proc and /sys that are looked at ("" on a live host) */
+	int start_timeout_ms;                /* a child that did not exec by then is killed; 0: 10 s */
+	struct journal *journal;             /* told of every cgroup before it is made; may be NULL */
+	const struct container_plan *ids_of; /* the runtime's own: a plan whose containers have the same ids; NULL: none */
+	const char *host_root;               /* prefix of /proc and /sys that are looked at ("" on a live host) */
 };
 
 /* All namespaces, seccomp, own ids, automatic choices, no limits. */
@@ -132,7 +134,6 @@ struct container_trace {
 	int64_t parent_begin_ns[CONTAINER_PARENT_STEPS_MAX], parent_done_ns[CONTAINER_PARENT_STEPS_MAX]; /* what the parent did meanwhile */
 };
 
-struct container_plan;
 struct container {
 	char id[64];
 	pid_t pid;       /* on the host; 0: not started or already reaped */

@@ -12,13 +12,19 @@
 #include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { BLOCKS = (IDS_END - IDS_FIRST) / IDS_COUNT };
+enum {
+	BLOCKS = (IDS_END - IDS_FIRST) / IDS_COUNT,
+	HELD_MAX = 4096, /* blocks of other containers that are passed over, before one is shared */
+};
 
 /* FNV-1a: the same on every host and in every run. */
 static uint32_t hash(const char *text)
@@ -59,10 +65,23 @@ static FILE *open_list(const char *host_root, const char *path)
 	return path_format(full, sizeof(full), NULL, "%s%s", host_root, path) < 0 ? NULL : fopen(full, "re");
 }
 
-/* The first range of a subordinate list for one of our names that is large enough. */
+/* Is a line of a subordinate list ours? Root's is, and "bench"'s: that of this program, unless it is a user of the host, to whom it belongs then. */
+static bool is_ours(const char *host_root, const char *line)
+{
+	_cleanup_free_ char *user = NULL;
+	size_t size = 0;
+	bool ours = is_for(line, "bench");
+
+	_cleanup_fclose_ FILE *users = ours ? open_list(host_root, "/etc/passwd") : NULL;
+	while (ours && users && getline(&user, &size, users) > 0)
+		ours = !is_for(user, "bench");
+	return ours || is_for(line, "root") || is_for(line, "0");
+}
+
+/* The first range of a subordinate list that is ours and large enough, the program's own before root's. */
 static bool given_range(const char *host_root, const char *path, int64_t *ret_start, int64_t *ret_count)
 {
-	static const char *const names[] = {"bench", "root"};
+	static const char *const names[] = {"bench", "root", "0"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		_cleanup_fclose_ FILE *list = open_list(host_root, path);
@@ -70,15 +89,16 @@ static bool given_range(const char *host_root, const char *path, int64_t *ret_st
 		size_t size = 0;
 
 		while (list && getline(&line, &size, list) > 0)
-			if (is_for(line, names[i]) && field(line, 1, ret_start) && field(line, 2, ret_count) && *ret_count >= IDS_COUNT &&
-			    *ret_start >= IDS_COUNT && *ret_start + *ret_count <= UINT32_MAX)
+			if (is_for(line, names[i]) && is_ours(host_root, line) && field(line, 1, ret_start) && field(line, 2, ret_count) &&
+			    *ret_count >= IDS_COUNT && *ret_start >= IDS_COUNT && *ret_start + *ret_count <= UINT32_MAX)
 				return true;
 	}
 	return false;
 }
 
-/* Does a list of the host name an id of the block? `at`: field of the id; `count_at`: field of their number, or 0 for one id a line. */
-static bool list_hits(const char *host_root, const char *path, int at, int count_at, int64_t block)
+/* Does a list of the host name an id of the block? `at`: field of the id; `count_at`: field of their number, or 0 for one id a line. `given`: lines
+ * that are ours do not count. */
+static bool list_hits(const char *host_root, const char *path, int at, int count_at, int64_t block, bool given)
 {
 	_cleanup_fclose_ FILE *list = open_list(host_root, path);
 	_cleanup_free_ char *line = NULL;
@@ -86,36 +106,85 @@ static bool list_hits(const char *host_root, const char *path, int at, int count
 	int64_t id, count = 1;
 
 	while (list && getline(&line, &size, list) > 0)
-		if (field(line, at, &id) && (!count_at || field(line, count_at, &count)) && id < block + IDS_COUNT && id + count > block)
+		if (field(line, at, &id) && (!count_at || field(line, count_at, &count)) && id < block + IDS_COUNT && id + count > block &&
+		    !(given && is_ours(host_root, line)))
 			return true;
 	return false;
 }
 
-static bool is_taken(const char *host_root, int64_t block)
+static bool is_taken(const char *host_root, const struct ids *ids, bool given)
 {
-	return list_hits(host_root, "/etc/passwd", 2, 0, block) || list_hits(host_root, "/etc/group", 2, 0, block) ||
-	       list_hits(host_root, "/etc/subuid", 1, 2, block) || list_hits(host_root, "/etc/subgid", 1, 2, block);
+	return list_hits(host_root, "/etc/passwd", 2, 0, ids->uid, false) || list_hits(host_root, "/etc/group", 2, 0, ids->gid, false) ||
+	       list_hits(host_root, "/etc/subuid", 1, 2, ids->uid, given) || list_hits(host_root, "/etc/subgid", 1, 2, ids->gid, given);
 }
 
-int ids_choose(const char *host_root, const char *seed, struct ids *ret, struct error *err)
+/* An abstract socket bears the block's name. The kernel takes it away with the last descriptor, however that comes to be closed, and no file is left
+ * that somebody would have to remove. */
+static bool lock_block(int lock_fd, const struct ids *ids)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int length = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "bench-ids-%u", ids->uid);
+
+	return bind(lock_fd, (const struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0;
+}
+
+/* Blocks that may be chosen: number n begins at users + n * IDS_COUNT, groups + n * IDS_COUNT. */
+struct blocks {
+	uint32_t users, groups, count;
+	bool given; /* by /etc/subuid and /etc/subgid */
+};
+
+static bool find_given(const char *host_root, struct blocks *ret)
 {
 	int64_t users, n_users, groups, n_groups;
-	uint32_t wish = hash(seed);
 
-	if (given_range(host_root, "/etc/subuid", &users, &n_users) && given_range(host_root, "/etc/subgid", &groups, &n_groups)) {
-		*ret = (struct ids){.uid = (uint32_t)(users + wish % (n_users / IDS_COUNT) * IDS_COUNT),
-				    .gid = (uint32_t)(groups + wish % (n_groups / IDS_COUNT) * IDS_COUNT)};
-		return 0;
-	}
-	for (uint32_t i = 0; i < BLOCKS; i++) {
-		uint32_t block = IDS_FIRST + (wish + i) % BLOCKS * IDS_COUNT;
+	if (!given_range(host_root, "/etc/subuid", &users, &n_users) || !given_range(host_root, "/etc/subgid", &groups, &n_groups))
+		return false;
+	*ret = (struct blocks){.users = (uint32_t)users,
+			       .groups = (uint32_t)groups,
+			       .count = (uint32_t)((n_users < n_groups ? n_users : n_groups) / IDS_COUNT),
+			       .given = true};
+	return true;
+}
 
-		if (is_taken(host_root, block))
+/* False: all belong to others. Where all that do not are held by containers, the first one is shared. */
+static bool choose_from(const char *host_root, const struct blocks *blocks, uint32_t wish, int lock_fd, struct ids *ret)
+{
+	struct ids first = {0};
+
+	for (uint32_t i = 0, n_held = 0; i < blocks->count && n_held < HELD_MAX; i++) {
+		uint32_t number = (uint32_t)(((uint64_t)wish + i) % blocks->count);
+		struct ids ids = {.uid = blocks->users + number * IDS_COUNT, .gid = blocks->groups + number * IDS_COUNT};
+
+		if (is_taken(host_root, &ids, blocks->given))
 			continue;
-		*ret = (struct ids){.uid = block, .gid = block};
-		return 0;
+		if (lock_fd < 0 || lock_block(lock_fd, &ids)) {
+			*ret = ids;
+			return true;
+		}
+		if (n_held++ == 0)
+			first = ids;
 	}
-	return error_set(err, EBUSY, "no %d ids are left for a container: users or /etc/subuid of this host have all", IDS_COUNT);
+	first.shared = true;
+	if (first.uid)
+		*ret = first;
+	return first.uid != 0;
+}
+
+int ids_choose(const char *host_root, const char *seed, struct ids *ret, int *ret_lock_fd, struct error *err)
+{
+	const struct blocks free_ones = {.users = IDS_FIRST, .groups = IDS_FIRST, .count = BLOCKS};
+	_cleanup_close_ int lock_fd = ret_lock_fd ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+	struct blocks given;
+
+	if (ret_lock_fd && lock_fd < 0)
+		return error_errno(err, "lock for a container's ids");
+	if (!(find_given(host_root, &given) && choose_from(host_root, &given, hash(seed), lock_fd, ret)) &&
+	    !choose_from(host_root, &free_ones, hash(seed), lock_fd, ret))
+		return error_set(err, EBUSY, "no %d ids are left for a container: users or /etc/subuid of this host have all", IDS_COUNT);
+	if (ret_lock_fd)
+		*ret_lock_fd = ret->shared ? -1 : take_fd(&lock_fd);
+	return 0;
 }
 
 void ids_map(uint32_t base, char ret[32])

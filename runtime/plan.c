@@ -192,7 +192,7 @@ struct container_plan *plan_new(struct error *err)
 		return NULL;
 	}
 	plan->warm.net_fd = plan->warm.mount_fd = plan->warm.user_fd = -1;
-	plan->parent_fd = plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
+	plan->ids_lock_fd = plan->parent_fd = plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
 	return plan;
 }
 
@@ -220,8 +220,10 @@ static int prepare(enum kind kind, const struct container_options *options, stru
 		rc = plan_stacks_make(plan, err);
 	if (rc == 0)
 		rc = plan_nothing(plan, err);
+	struct container_options slots = *options;
+	slots.ids_of = plan;
 	if (rc == 0 && kind == WARM)
-		rc = pool_new(options, &plan->pool, err);
+		rc = pool_new(&slots, &plan->pool, err);
 	if (rc < 0) {
 		container_plan_free(plan);
 		return rc;

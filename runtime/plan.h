@@ -142,9 +142,10 @@ struct container_plan {
 	bool opens_sources; /* some of them before the clone */
 	bool maps_ids;      /* the parent maps the container's ids to `ids` */
 	struct ids ids;
-	int userns_fd;  /* a user namespace with that mapping, for mounts; -1: none */
-	int dev_fd;     /* a detached, read-only /dev that is cloned for each container; -1: each gets its own */
-	int channel[2]; /* from parent to child: descriptors; -1: not needed */
+	int ids_lock_fd; /* holds them; -1: not needed, or shared */
+	int userns_fd;   /* a user namespace with that mapping, for mounts; -1: none */
+	int dev_fd;      /* a detached, read-only /dev that is cloned for each container; -1: each gets its own */
+	int channel[2];  /* from parent to child: descriptors; -1: not needed */
 	enum container_network network;
 	const char *bridge, *subnet; /* as asked for; empty: chosen */
 	struct network_limits link_limits;

@@ -77,6 +77,20 @@ static bool shows_all(const char *host_root)
 	return all;
 }
 
+/* Held for the plan's life. A pool's slots are containers of the plan that they are made for; the tree of another machine has no containers. */
+static int choose(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	if (options->ids_of && options->ids_of->maps_ids) {
+		plan->ids = options->ids_of->ids;
+		return 0;
+	}
+	int rc = ids_choose(options->host_root, options->cgroup_name, &plan->ids, options->host_root[0] ? NULL : &plan->ids_lock_fd, err);
+	if (rc == 0 && plan->ids.shared)
+		plan_note(plan, "ids %u-%u are shared with another container: there is no free block of %d (/etc/subuid, /etc/subgid)",
+			  plan->ids.uid, plan->ids.uid + IDS_COUNT - 1, IDS_COUNT);
+	return rc;
+}
+
 /* Why root cannot have its container's ids mapped; NULL: it can, and the plan has the ids. */
 static const char *cannot_map(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
@@ -89,7 +103,7 @@ static const char *cannot_map(struct container_plan *plan, const struct containe
 		return "a part of /proc or /sys is covered here, so that it could have none of its own";
 	if (geteuid() == 0 && (capabilities_held() & needed) != needed)
 		return "CAP_SETUID and CAP_SETGID are missing";
-	if (ids_choose(options->host_root, options->cgroup_name, &plan->ids, err) < 0)
+	if (choose(plan, options, err) < 0)
 		return err->message;
 	if (options->host_root[0])
 		return NULL; /* the tree of another machine: nothing can be tried */
