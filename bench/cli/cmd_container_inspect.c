@@ -2,6 +2,7 @@
 #include "container_command.h"
 
 #include <bench/cleanup.h>
+#include <containers/log_file.h>
 #include <containers/usage.h>
 #include <results/json_map.h>
 #include <runtime/namespaces.h>
@@ -69,6 +70,7 @@ static json_t *describe(const struct container_found *found)
 
 	make.failed = !make.object;
 	json_make_set(&make, "folder", json_text_new(found->path));
+	json_make_set(&make, "log_lost_bytes", json_integer(log_file_lost(found->path)));
 	json_make_set(&make, "monitored", json_boolean(folder_is_held(found->path)));
 	json_make_set(&make, "running", json_boolean(running));
 	json_make_set(&make, "paused", json_boolean(running && state_is_paused(state)));

@@ -130,7 +130,8 @@ static bool flush(struct relay_channel *channel)
 	ssize_t put;
 
 	if (channel->log) {
-		put = log_file_write(channel->log, channel->buffer + channel->start, size, NULL) < 0 ? -1 : (ssize_t)size;
+		log_file_write(channel->log, channel->buffer + channel->start, size);
+		put = (ssize_t)size;
 	} else {
 		put = write(channel->to_again >= 0 ? channel->to_again : channel->to, channel->buffer + channel->start,
 			    size < channel->write_max ? size : channel->write_max);

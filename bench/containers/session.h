@@ -37,8 +37,12 @@ struct session {
 	unsigned n_insists; /* requests to end that it got */
 };
 #define SESSION_NONE                                                                                                                       \
-	((struct session){                                                                                                                 \
-		.tty = {.fd = -1}, .log = {.fd = -1}, .theirs = {-1, -1, -1}, .ours = {-1, -1, -1}, .terminal_fd = -1, .signal_fd = -1})
+	((struct session){.tty = {.fd = -1},                                                                                               \
+			  .log = {.fd = -1, .lost_fd = -1},                                                                                \
+			  .theirs = {-1, -1, -1},                                                                                          \
+			  .ours = {-1, -1, -1},                                                                                            \
+			  .terminal_fd = -1,                                                                                               \
+			  .signal_fd = -1})
 
 /* `session` is SESSION_NONE, or as close left it. */
 int session_open(struct session *session, const struct session_options *options, struct error *err);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,6 +135,51 @@ Test(relay, the_log_takes_all)
 	cr_expect(relay_is_done(&relay));
 	cr_expect_eq(log.size, 5);
 	log_file_close(&log);
+	scratch_remove(&scratch);
+}
+
+/* The file may not grow beyond `bytes`: as on a full disk, a write finds no room. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void say(struct relay *relay, int fd, const char *text)
+{
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	work(relay, 1);
+}
+
+Test(relay, a_log_without_room_stops_nobody_and_is_told, .timeout = 30)
+{
+	struct scratch scratch = scratch_make();
+	struct log_file log = LOG_FILE_NONE;
+	struct relay relay = {0};
+	char text[256];
+	int in[2];
+
+	signal(SIGXFSZ, SIG_IGN);
+	make_pipe(in);
+	fcntl(in[0], F_SETFL, O_NONBLOCK);
+	cr_assert_eq(log_file_open(scratch.path, 0, &log, NULL), 0);
+	cr_assert_eq(relay_add_log(&relay, in[0], &log, NULL), 0);
+	limit_files(24);
+	say(&relay, in[1], "one line that fits in\n");
+	say(&relay, in[1], "lost line\n");
+	say(&relay, in[1], "another\n");
+	cr_assert_not(relay_is_done(&relay), "the log has ended");
+	cr_expect_eq(log_file_lost(scratch.path), 16, "%lld", (long long)log_file_lost(scratch.path));
+	limit_files(RLIM_INFINITY);
+	say(&relay, in[1], "there is room\n");
+	close(in[1]);
+	work(&relay, 10);
+	log_file_close(&log);
+	cr_assert_gt(file_read("", scratch_path(&scratch, "log"), text, sizeof(text), NULL), 0);
+	cr_expect_str_eq(text, "one line that fits in\nlo\n[bench: 16 bytes of output are missing here: File too large]\nthere is room");
 	scratch_remove(&scratch);
 }
 
