@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -102,13 +103,24 @@ static bool find_group(const struct image *image, const char *name, uint32_t *re
 	return false;
 }
 
+/* A plain folder, or the root of a container that runs, has no name. */
+static void describe(const struct image *image, char *ret, size_t size)
+{
+	if (image->name[0])
+		snprintf(ret, size, "image '%s'", image->name);
+	else
+		snprintf(ret, size, "the root");
+}
+
 int image_user(const struct image *image, const char *user, uint32_t *ret_uid, uint32_t *ret_gid, struct error *err)
 {
 	char name[256];
 	const char *wish = user ? user : "", *colon = strchr(wish, ':');
 	size_t length = colon ? (size_t)(colon - wish) : strlen(wish);
 	uint32_t uid = 0, gid = 0;
+	char whose[IMAGE_NAME_MAX + 16];
 
+	describe(image, whose, sizeof(whose));
 	if (length >= sizeof(name))
 		return error_set(err, ENAMETOOLONG, "user '%s': too long a name", text_shown(wish).text);
 	memcpy(name, wish, length);
@@ -116,11 +128,11 @@ int image_user(const struct image *image, const char *user, uint32_t *ret_uid, u
 	if (is_number(name, &uid)) {
 		find_user(image, NULL, uid, &uid, &gid);
 	} else if (*name && !find_user(image, name, 0, &uid, &gid)) {
-		error_set(err, ENOENT, "image '%s' has no user '%s' in its /etc/passwd", image->name, text_shown(name).text);
+		error_set(err, ENOENT, "%s has no user '%s' in its /etc/passwd", whose, text_shown(name).text);
 		return error_hint(err, "name the user by a number, e.g. 1000:1000");
 	}
 	if (colon && !is_number(colon + 1, &gid) && !find_group(image, colon + 1, &gid))
-		return error_set(err, ENOENT, "image '%s' has no group '%s' in its /etc/group", image->name, text_shown(colon + 1).text);
+		return error_set(err, ENOENT, "%s has no group '%s' in its /etc/group", whose, text_shown(colon + 1).text);
 	*ret_uid = uid;
 	*ret_gid = gid;
 	return 0;
