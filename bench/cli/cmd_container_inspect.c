@@ -21,6 +21,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
+	if (command->words.n > 0)
+		argp_error(state, "one container at a time; what is '%s'?", arg);
 	command->words = (struct container_words){state->argv + state->next - 1, 1};
 	return 0;
 }
