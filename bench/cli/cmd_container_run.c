@@ -25,6 +25,7 @@ enum option_key {
 	OPT_MOUNT,
 	OPT_DEVICE,
 	OPT_NET,
+	OPT_BRIDGE,
 	OPT_SUBNET,
 	OPT_MEMORY_HIGH,
 	OPT_MEMORY_LOW,
@@ -76,11 +77,12 @@ static const struct argp_option option_table[] = {
 	{"volume", 'v', "SRC:DST[:rw]", OPTION_ALIAS, NULL, 3},
 	{"device", OPT_DEVICE, "PATH", 0, "a device node of the host, e.g. /dev/fuse", 3},
 
-	{"net", OPT_NET, "own|none|host|bridge|user", 0,
-	 "own: loopback alone (default); none: not even that; bridge: a link to the host and "
+	{"net", OPT_NET, "KIND", 0,
+	 "own: loopback alone (default); none: not even that; host: that of the host; bridge: a link to the host and "
 	 "to others on it; user: to the outside without root, by pasta or slirp4netns",
 	 4},
-	{"subnet", OPT_SUBNET, "CIDR", 0, "of the bridge (default: a free one)", 4},
+	{"bridge", OPT_BRIDGE, "NAME", 0, "the bridge that is joined, or made (default: one for all containers without --subnet)", 4},
+	{"subnet", OPT_SUBNET, "CIDR", 0, "of the bridge, which is then its own unless --bridge names one (default: a free one)", 4},
 	{"net-rate", OPT_NET_RATE, "BYTES", 0, "each way, per second", 4},
 	{"net-priority", OPT_NET_PRIORITY, "1-7", 0, "of what it sends", 4},
 
@@ -104,7 +106,7 @@ static const struct argp_option option_table[] = {
 	{"cap-add", OPT_CAP_ADD, "NAME", 0, "capability that it keeps, beside the few of the default; ALL", 6},
 	{"cap-drop", OPT_CAP_DROP, "NAME", 0, "capability that it does not get; ALL", 6},
 	{"seccomp", OPT_SECCOMP, "on|off", 0, "filter of system calls (on)", 6},
-	{"userns", OPT_USERNS, "auto|on|off", 0, "user namespace; auto: where bench is not root (default)", 6},
+	{"userns", OPT_USERNS, "auto|on|off", 0, "user namespace; auto: wherever the host has one to give (default)", 6},
 	{"ns", OPT_NS, "KIND=own|host", 0, "one namespace: mount, pid, net, uts, ipc, time, cgroup (all own)", 6},
 	{0},
 };
@@ -168,7 +170,7 @@ static const struct argp argp = {
 	       "not run.\n\n"
 	       "Examples:\n"
 	       "  bench container run -it debian bash\n"
-	       "  bench container run -d --name web --net bridge -m 64M --cpus 0.5 ./root /bin/httpd -f\n"
+	       "  bench container run -d --name web --net bridge ./root httpd -f\n"
 	       "  bench container run --dry-run --rootfs ./root /bin/sh",
 };
 

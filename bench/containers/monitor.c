@@ -34,7 +34,7 @@ struct monitor {
 	struct container container;
 	struct session session;
 	struct container_state state;
-	char cgroup_name[64];
+	char cgroup_name[64], bridge_name[16];
 };
 
 /* ---- the state ---- */
@@ -111,6 +111,7 @@ static json_t *config_json(const struct monitor *monitor)
 	json_make_set(&make, "hostname", json_text_new(options->hostname ? options->hostname : monitor->folder.id));
 	json_make_set(&make, "rootless", json_boolean(facts->rootless));
 	json_make_set(&make, "namespaces", json_text_new(facts->namespaces));
+	json_make_set(&make, "network", json_text_new(facts->network));
 	json_make_set(&make, "cgroup", json_text_new(facts->cgroup));
 	json_make_set(&make, "limits_set", json_text_new(facts->limits));
 	json_make_set(&make, "capabilities", json_text_new(facts->capabilities));
@@ -168,12 +169,28 @@ static int tell_started(struct monitor *monitor, struct error *err)
 
 /* ---- making and undoing ---- */
 
+/* One bridge for all who see the same state: they reach each other. Those of another folder hold no lock that we see, so theirs is another
+ * bridge. Who names a subnet alone gets a bridge of his own. */
+static void choose_bridge(struct monitor *monitor, const char *base)
+{
+	struct container_options *options = &monitor->spec->options;
+	uint32_t hash = 2166136261;
+
+	if (options->network != CONTAINER_NETWORK_BRIDGE || options->bridge || options->subnet)
+		return;
+	for (const char *at = base; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619;
+	snprintf(monitor->bridge_name, sizeof(monitor->bridge_name), "bench-%08x", hash);
+	options->bridge = monitor->bridge_name;
+}
+
 static int open_folder(struct monitor *monitor, const char *base, struct error *err)
 {
 	int rc = folder_create(base, monitor->spec->name, &monitor->folder, err);
 
 	if (rc == 0)
 		snprintf(monitor->cgroup_name, sizeof(monitor->cgroup_name), "bench-%s", monitor->folder.id);
+	choose_bridge(monitor, base);
 	return rc;
 }
 

@@ -267,6 +267,12 @@ static int set_subnet(struct run_spec *spec, const char *value, struct error *er
 	return strchr(value, '/') ? 0 : error_set(err, EINVAL, "'%.60s': expected an IPv4 network, e.g. 10.99.0.0/24", value);
 }
 
+static int set_bridge(struct run_spec *spec, const char *value, struct error *err)
+{
+	spec->options.bridge = value;
+	return value[0] ? 0 : error_set(err, EINVAL, "expected the name of a bridge");
+}
+
 static int set_cap_add(struct run_spec *spec, const char *value, struct error *err)
 {
 	uint64_t set = 0;
@@ -351,6 +357,7 @@ static const struct run_option options[] = {
 	{"dry-run", set_dry_run},
 	{"timeout", set_timeout},
 	{"net", set_net},
+	{"bridge", set_bridge},
 	{"subnet", set_subnet},
 	{"cap-add", set_cap_add},
 	{"cap-drop", set_cap_drop},
@@ -411,6 +418,12 @@ int run_spec_check(struct run_spec *spec, struct error *err)
 		return conflict(err, "--detach and --interactive contradict each other: nobody is in front of it");
 	if (o->subnet && o->network != CONTAINER_NETWORK_BRIDGE)
 		return conflict(err, "--subnet needs --net bridge");
+	if (o->bridge && o->network != CONTAINER_NETWORK_BRIDGE)
+		return conflict(err, "--bridge needs --net bridge");
+	if (o->limits.memory_bytes && o->limits.memory_bytes < CONTAINER_MEMORY_MIN) {
+		conflict(err, "--memory: a container's start itself needs more");
+		return error_hint(err, "give it %d MiB or more", CONTAINER_MEMORY_MIN >> 20);
+	}
 	if (o->link_limits.rate_bytes && o->network != CONTAINER_NETWORK_BRIDGE)
 		return conflict(err, "--net-rate needs --net bridge: there is no other link to limit");
 	if (o->n_mounts && !(o->namespaces & CONTAINER_NS_MOUNT))

@@ -45,6 +45,15 @@ expect_fail 3 "nobody-at-all" run -u nobody-at-all "$WORK/root" sh
 mkdir "$WORK/kept"
 expect_fail 3 "no folder 'upper' in it" run --dry-run --upper "$WORK/kept" "$WORK/root" /bin/true
 grep -qF "hint: mkdir $WORK/kept/upper" "$WORK/stderr" || fail "no hint: $(cat "$WORK/stderr")"
+expect_fail 3 "^bench: the root has no user 'nobody-at-all'" run -u nobody-at-all "$WORK/root" sh
+expect_fail 2 "^bench: --memory: a container's start itself needs more" run -m 1 "$WORK/root" sh
+grep -q 'cgroup=' "$WORK/stderr" && fail "the hint is not in the words of the command line: $(cat "$WORK/stderr")"
+expect_fail 2 "^bench: --bridge needs --net bridge" run --bridge lab "$WORK/root" sh
+for command in logs inspect; do
+	status=0
+	bench container "$command" one two >/dev/null 2>"$WORK/stderr" || status=$?
+	[ "$status" = 2 ] && grep -q "one container at a time; what is 'two'" "$WORK/stderr" || fail "$command of two: $status $(cat "$WORK/stderr")"
+done
 
 for command in exec logs inspect kill stop pause resume rm; do
 	words=nobody
