@@ -15,16 +15,25 @@ int step_new_proc(struct child *child, const struct step *step)
 	return child->proc_fd < 0 ? child->proc_fd : 0;
 }
 
+int step_join_slot(struct child *child, const struct step *step)
+{
+	const int *fds = child->slot->join_fds;
+	long rc = 0;
+
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT && fds[i] >= 0 && rc >= 0; i++)
+		rc = CALL(SYS_write, fds[i], "0", 1);
+	return rc < 0 ? (int)rc : 0;
+}
+
 /* The user namespace last: with it go the rights over the others. */
 int step_enter_slot(struct child *child, const struct step *step)
 {
 	const struct pool_slot *slot = child->slot;
-	long rc = CALL(SYS_setns, slot->net_fd, CLONE_NEWNET);
+	const int fds[] = {slot->net_fd, slot->mount_fd, slot->uts_fd, slot->ipc_fd, slot->user_fd};
+	long rc = 0;
 
-	if (rc == 0)
-		rc = CALL(SYS_setns, slot->mount_fd, CLONE_NEWNS);
-	if (rc == 0 && slot->user_fd >= 0)
-		rc = CALL(SYS_setns, slot->user_fd, CLONE_NEWUSER);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]) && rc == 0; i++)
+		rc = fds[i] >= 0 ? CALL(SYS_setns, fds[i], 0) : 0;
 	CALL(SYS_umask, 0); /* until step_rlimits, as in a cold start */
 	if (rc == 0)
 		rc = CALL(SYS_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -115,9 +115,11 @@ int step_signals(struct child *child, const struct step *step)
 		uint64_t mask;
 	} standard = {0};
 
+	uint64_t ignored = __atomic_load_n(&child->ignored, __ATOMIC_ACQUIRE);
+
 	for (int number = 1; number <= 64; number++) {
-		long rc =
-			number == SIGKILL || number == SIGSTOP ? 0 : CALL(SYS_rt_sigaction, number, &standard, NULL, sizeof(standard.mask));
+		bool reset = number != SIGKILL && number != SIGSTOP && ignored & UINT64_C(1) << (number - 1);
+		long rc = reset ? CALL(SYS_rt_sigaction, number, &standard, NULL, sizeof(standard.mask)) : 0;
 
 		if (rc < 0)
 			return (int)rc;

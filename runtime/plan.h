@@ -70,7 +70,8 @@ enum {
 /* Releases of Linux, as numbers, that can what older ones cannot. */
 enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_ADDS_LAYERS = 6005, KERNEL_CLONES_DETACHED = 6015 };
 
-#define CHILD_GIVE_UP UINT32_MAX
+#define CHILD_GIVE_UP   UINT32_MAX
+#define IGNORED_UNKNOWN UINT64_MAX
 
 /* A thread of the child (child_thread.h). */
 struct child_thread {
@@ -116,6 +117,7 @@ struct child {
 	struct child_leave leave;
 	const struct pool_slot *slot; /* of a warm start */
 	uint32_t joined;              /* futex: 1 once the child is in its network namespace, where the parent waits for that */
+	uint64_t ignored;             /* bit n - 1: our parent ignores signal n; IGNORED_UNKNOWN: nobody has looked yet */
 	uint32_t granted;             /* futex: how many of the parent's steps beside the child are done; CHILD_GIVE_UP: one failed */
 };
 
@@ -123,9 +125,10 @@ struct pool; /* pool.h */
 
 /* What a warm start finds ready. */
 struct pool_slot {
-	char name[32]; /* of its cgroup */
-	int net_fd, mount_fd, user_fd;
+	char name[32];                                 /* of its cgroup */
+	int net_fd, mount_fd, uts_fd, ipc_fd, user_fd; /* namespaces; -1: not in a slot */
 	struct cgroup cgroup;
+	int join_fds[CGROUP_CONTROLLER_COUNT]; /* of the cgroup: written to by who joins; -1: none */
 };
 
 struct container_plan {
@@ -221,6 +224,7 @@ static inline struct child plan_child(const struct container_plan *plan, const c
 			      .proc_fd = -1,
 			      .sys_fd = -1,
 			      .pts_fd = -1,
+			      .ignored = IGNORED_UNKNOWN,
 			      .source_fds = {[0 ... PLAN_SOURCES_MAX - 1] = -1}};
 }
 

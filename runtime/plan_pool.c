@@ -1,4 +1,4 @@
-/* Two plans for the class "warm". One makes a slot ahead of time: the namespaces that are dear (network, mount, user) with the container's whole
+/* Two plans for the class "warm". One makes a slot ahead of time: the namespaces that are dear (network, mount, user, ipc, uts) with the container's whole
  * root, held by descriptors when its child has ended. The other starts a container in a slot: the rest of the namespaces, /proc, the cgroup's
  * membership, privileges, exec. A slot serves one container and no other after it, so that warm containers share no more than cold ones. */
 #include "plan_build.h"
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SLOT_NAMESPACES = CONTAINER_NS_MOUNT | CONTAINER_NS_NET };
+enum { SLOT_NAMESPACES = CONTAINER_NS_MOUNT | CONTAINER_NS_NET, SLOT_MAY_HOLD = CONTAINER_NS_UTS | CONTAINER_NS_IPC };
 
 static int check(const struct container_plan *plan, const struct container_options *options, struct error *err)
 {
@@ -35,7 +35,7 @@ int plan_slot(struct container_plan *plan, const struct container_options *optio
 {
 	struct container_options chosen = *options;
 
-	chosen.namespaces = SLOT_NAMESPACES;
+	chosen.namespaces = SLOT_NAMESPACES | (options->namespaces & SLOT_MAY_HOLD);
 	chosen.cgroup = CONTAINER_OFF;
 	plan->is_slot = true;
 	plan_network(plan, &chosen);
@@ -63,17 +63,15 @@ int plan_slot(struct container_plan *plan, const struct container_options *optio
 /* Between the clone and what a cold start does as well. */
 static void plan_enter(struct container_plan *plan, const struct container_options *options)
 {
-	uint64_t own =
-		(options->namespaces & CONTAINER_NS_UTS ? CLONE_NEWUTS : 0) | (options->namespaces & CONTAINER_NS_IPC ? CLONE_NEWIPC : 0);
-
 	plan_add(plan, "session", step_session, "", 0);
 	plan_add(plan, "new-proc", step_new_proc, "", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (plan->tree.n_dirs && !plan->tree.ops->join_at_clone)
-		plan_add(plan, "join-cgroup", step_join_cgroup, "writes 0 to tasks", 0);
-	plan_add(plan, "enter", step_enter_slot, plan->maps_ids ? "mount net user of a slot" : "mount net of a slot", 0);
+		plan_add(plan, "join-cgroup", step_join_slot, "writes 0 to tasks", 0);
+	plan_add(plan, "enter", step_enter_slot,
+		 plan_text(plan, "net mount%s%s%s of a slot", options->namespaces & CONTAINER_NS_UTS ? " uts" : "",
+			   options->namespaces & CONTAINER_NS_IPC ? " ipc" : "", plan->maps_ids ? " user" : ""),
+		 0);
 	plan_add(plan, plan->maps_ids ? "become-root" : "drop-groups", plan->maps_ids ? step_become_root : step_no_groups, "", 0);
-	if (own)
-		plan_add(plan, "namespaces", step_namespaces, "uts ipc", own);
 	if (options->namespaces & CONTAINER_NS_UTS)
 		plan_add(plan, "hostname", step_hostname, plan_text(plan, "%s", options->hostname ? options->hostname : ""), 0);
 	plan_add(plan, "keyring", step_keyring, "new", !options->seccomp_off);
@@ -113,7 +111,8 @@ int plan_warm(struct container_plan *plan, const struct container_options *optio
 	plan_add(plan, "exec", step_exec, plan->argv[0], 0);
 	plan->clone_flags &= ~(uint64_t)CLONE_NEWUSER; /* the slot's */
 	snprintf(plan->facts.start_class, sizeof(plan->facts.start_class),
-		 "warm: cgroup, root, and namespaces net, mount%s from a pool of %u, each used once; pid and the others made in line",
+		 "warm: cgroup, root, and namespaces net, mount%s%s%s from a pool of %u, each used once; pid and the others made in line",
+		 options->namespaces & CONTAINER_NS_UTS ? ", uts" : "", options->namespaces & CONTAINER_NS_IPC ? ", ipc" : "",
 		 plan->maps_ids ? ", user" : "", options->pool);
 	return 0;
 }

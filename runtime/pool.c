@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct pool_slot no_slot = {.net_fd = -1, .mount_fd = -1, .user_fd = -1};
+static const struct pool_slot no_slot = {
+	.net_fd = -1, .mount_fd = -1, .uts_fd = -1, .ipc_fd = -1, .user_fd = -1, .join_fds = {[0 ... CGROUP_CONTROLLER_COUNT - 1] = -1}};
 
 int pool_new(const struct container_options *options, struct pool **ret, struct error *err)
 {
@@ -31,6 +32,7 @@ int pool_new(const struct container_options *options, struct pool **ret, struct 
 		return rc;
 	}
 	pool->maker->making = pool;
+	pool->namespaces = options->namespaces;
 	*ret = pool;
 	return 0;
 }
@@ -47,20 +49,28 @@ static int open_namespace(pid_t pid, const char *name, int *ret, struct error *e
 int pool_hold(struct container_plan *maker, struct container *made, struct error *err)
 {
 	struct pool_slot *slot = &maker->making->made;
+	unsigned namespaces = maker->making->namespaces;
 	int rc = plan_wait_joined(maker, err);
 
 	if (rc == 0)
 		rc = open_namespace(made->pid, "net", &slot->net_fd, err);
 	if (rc == 0)
 		rc = open_namespace(made->pid, "mnt", &slot->mount_fd, err);
+	if (rc == 0 && namespaces & CONTAINER_NS_UTS)
+		rc = open_namespace(made->pid, "uts", &slot->uts_fd, err);
+	if (rc == 0 && namespaces & CONTAINER_NS_IPC)
+		rc = open_namespace(made->pid, "ipc", &slot->ipc_fd, err);
 	return rc == 0 && maker->maps_ids ? open_namespace(made->pid, "user", &slot->user_fd, err) : rc;
 }
 
 void pool_slot_close(struct pool_slot *slot)
 {
-	cleanup_close(&slot->net_fd);
-	cleanup_close(&slot->mount_fd);
-	cleanup_close(&slot->user_fd);
+	int *fds[] = {&slot->net_fd, &slot->mount_fd, &slot->uts_fd, &slot->ipc_fd, &slot->user_fd};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		cleanup_close(fds[i]);
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT; i++)
+		cleanup_close(&slot->join_fds[i]);
 	*slot = no_slot;
 }
 
@@ -91,7 +101,10 @@ static int make_slot(struct container_plan *plan, struct error *err)
 	int rc = make_namespaces(pool, err);
 	if (rc == 0)
 		rc = cgroup_create(&plan->tree, slot->name, &plan->limits, &slot->cgroup, err);
+	if (rc == 0 && !plan->tree.ops->join_at_clone)
+		rc = plan->tree.ops->open_join(&slot->cgroup, slot->join_fds, err);
 	if (rc < 0) {
+		cgroup_remove(&plan->tree, &slot->cgroup, NULL);
 		pool_slot_close(slot);
 		return error_prefix(err, "slot of a pool");
 	}

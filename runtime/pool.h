@@ -10,6 +10,7 @@ enum { POOL_MAX = 4096 };
 struct pool {
 	struct container_plan *maker; /* makes slots */
 	unsigned wanted, n_ready, serial;
+	unsigned namespaces;     /* CONTAINER_NS_* of its containers */
 	struct pool_slot *slots; /* the first n_ready are ready */
 	struct pool_slot made;   /* by the maker's start that is under way */
 };

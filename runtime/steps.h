@@ -21,6 +21,7 @@ int step_session(struct child *child, const struct step *step);
 int step_keyring(struct child *child, const struct step *step);
 int step_hostname(struct child *child, const struct step *step);
 int step_new_proc(struct child *child, const struct step *step);
+int step_join_slot(struct child *child, const struct step *step);
 int step_enter_slot(struct child *child, const struct step *step);
 int step_top(struct child *child, const struct step *step);
 int step_attach_proc(struct child *child, const struct step *step);
