@@ -108,6 +108,7 @@ struct child {
 	int root_fd;    /* the new root's mount */
 	int empty_fd;   /* an empty folder, to mask others with */
 	int tmpfs_fd, proc_fd, sys_fd, pts_fd;
+	int quotas_fd; /* /proc/sys/user, as long as quotas are to be written; else -1 */
 	int source_fds[PLAN_SOURCES_MAX]; /* of the plan's sources, as far as they are open */
 	int on_old_root;                  /* mounts that were attached on top of the old root, to be let go of with it */
 	const char *covered;              /* a masked file of /proc, to mask others with; the working folder is /proc by then */
@@ -224,6 +225,7 @@ static inline struct child plan_child(const struct container_plan *plan, const c
 			      .proc_fd = -1,
 			      .sys_fd = -1,
 			      .pts_fd = -1,
+			      .quotas_fd = -1,
 			      .ignored = IGNORED_UNKNOWN,
 			      .source_fds = {[0 ... PLAN_SOURCES_MAX - 1] = -1}};
 }
@@ -258,6 +260,9 @@ int parent_send_cgroup(struct container_plan *plan, struct container *made, stru
 int parent_receive_terminal(struct container_plan *plan, struct container *made, struct error *err);
 void parent_close_sources(struct container_plan *plan);
 void parent_forget(struct container_plan *plan); /* what a child that failed did not take */
+
+/* Sets the quotas of the calling thread's user namespace and closes `dir`, its /proc/sys/user (child_ids.c). */
+int quotas_write(int dir);
 
 /* Opens a source: a detached mount, or -errno. Safe in the child (child_mounts.c). */
 int source_open(const struct plan_source *source, int userns_fd);

@@ -166,7 +166,8 @@ static void plan_quotas(struct container_plan *plan, const struct container_opti
 	    st.f_flag & ST_RDONLY && !options->host_root[0])
 		plan_note(plan, "quotas by user (inotify, user namespaces) are the host's: /proc/sys is read-only here");
 	else
-		plan_add(plan, "quotas", step_quotas, "32 inotify instances, no user namespaces", 0);
+		plan_add(plan, "quotas", step_quotas, "32 inotify instances, no user namespaces",
+			 options->namespaces & CONTAINER_NS_MOUNT ? 1 : 0);
 }
 
 void plan_ids_steps(struct container_plan *plan, const struct container_options *options)
