@@ -35,33 +35,24 @@ int step_run_as(struct child *child, const struct step *step)
 }
 
 /* What the kernel lacks needs no limit. Each takes about 20 us, as its entry is made for the namespace that asks: so there are no more. */
-int quotas_write(int dir)
+int quotas_set(const struct child *child)
 {
-	static const char *const quotas[][2] = {{"max_inotify_instances", "32"}, {"max_user_namespaces", "0"}};
+	static const char *const quotas[][2] = {{"user/max_inotify_instances", "32"}, {"user/max_user_namespaces", "0"}};
 	long rc = 0;
 
 	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]) && rc >= 0; i++) {
-		long fd = CALL(SYS_openat, dir, quotas[i][0], O_WRONLY | O_CLOEXEC);
+		long fd = CALL(SYS_openat, child->plan->sysctl_fd, quotas[i][0], O_WRONLY | O_CLOEXEC);
 
 		rc = fd >= 0 ? CALL(SYS_write, fd, quotas[i][1], strlen(quotas[i][1])) : fd == -ENOENT ? 0 : fd;
 		if (fd >= 0)
 			CALL(SYS_close, fd);
 	}
-	CALL(SYS_close, dir);
 	return done(rc);
 }
 
-/* number: 1 where a thread writes them, which lets go of the old root (child_mounts.c): the host's /proc is in sight now, and not then. */
 int step_quotas(struct child *child, const struct step *step)
 {
-	long dir = CALL(SYS_openat, AT_FDCWD, "/proc/sys/user", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : (int)dir;
-	if (!step->number)
-		return quotas_write((int)dir);
-	child->quotas_fd = (int)dir;
-	return 0;
+	return quotas_set(child);
 }
 
 /* What the parent has sent by SCM_RIGHTS; returns how many. */

@@ -257,11 +257,9 @@ static int leave_main(void *arg)
 	long rc;
 
 	thread_begin(&child->leave.thread);
-	rc = child->quotas_fd < 0 ? 0 : quotas_write(child->quotas_fd);
 	if (child->network.used)
 		wait_while(&child->network.made, NETWORK_NOT_YET);
-	if (rc == 0)
-		rc = CALL(SYS_umount2, "/", DETACH); /* takes the topmost alone */
+	rc = CALL(SYS_umount2, "/", DETACH); /* takes the topmost alone */
 	for (; child->on_old_root > 0 && rc == 0; child->on_old_root--)
 		rc = CALL(SYS_umount2, "/", DETACH);
 	child->leave.rc = done(rc);

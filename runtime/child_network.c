@@ -5,6 +5,8 @@
  * thread's end (step_network_settle), which comes before descriptors are put in order. Where no thread can be had, the child makes all of it in
  * line.
  *
+ * At its end it sets the quotas of the user namespace: nobody waits for them, but they take as long as a cgroup to join.
+ *
  * The thread does not wait for the ids to be mapped. If it is faster, entries of devices in the container's (read-only) sysfs belong to nobody. */
 #include "calls.h"
 #include "child_mounts.h"
@@ -60,6 +62,8 @@ static int network_main(void *arg)
 		CALL(SYS_close, fd);
 	}
 	child->trace.helper_done_ns = clock_now_ns();
+	if (network->up_rc == 0 && child->plan->helper_sets_quotas)
+		network->up_rc = quotas_set(child);
 	return 0;
 }
 
@@ -71,7 +75,7 @@ static int make_in_line(struct child *child)
 		rc = loopback_up(child, fd);
 		CALL(SYS_close, fd);
 	}
-	return rc;
+	return rc < 0 || !child->plan->helper_sets_quotas ? rc : quotas_set(child);
 }
 
 /* The container's own CPUs are free as yet: until step_affinity they are used beside those that our parent gave us. */

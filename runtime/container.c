@@ -171,6 +171,7 @@ void container_plan_free(struct container_plan *plan)
 	cleanup_close(&plan->parent_fd);
 	plan_stacks_free(plan);
 	cleanup_close(&plan->userns_fd);
+	cleanup_close(&plan->sysctl_fd);
 	cleanup_close(&plan->ids_lock_fd);
 	cleanup_close(&plan->dev_fd);
 	cleanup_close(&plan->channel[0]);

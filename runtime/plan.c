@@ -192,7 +192,8 @@ struct container_plan *plan_new(struct error *err)
 		return NULL;
 	}
 	plan->warm.net_fd = plan->warm.mount_fd = plan->warm.user_fd = -1;
-	plan->ids_lock_fd = plan->parent_fd = plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] = plan->channel[1] = -1;
+	plan->ids_lock_fd = plan->parent_fd = plan->sysctl_fd = plan->nothing_fd = plan->userns_fd = plan->dev_fd = plan->channel[0] =
+		plan->channel[1] = -1;
 	return plan;
 }
 

@@ -86,7 +86,7 @@ struct child_network {
 	bool used;     /* false: there is none, or it was made in line */
 	uint32_t made; /* futex: NETWORK_MADE when fd is valid */
 	int fd;        /* the namespace, or -errno */
-	int up_rc;     /* of the loopback; valid at the end */
+	int up_rc;     /* of the loopback, and the quotas; valid at the end */
 };
 enum { NETWORK_NOT_YET, NETWORK_MADE };
 
@@ -108,7 +108,6 @@ struct child {
 	int root_fd;    /* the new root's mount */
 	int empty_fd;   /* an empty folder, to mask others with */
 	int tmpfs_fd, proc_fd, sys_fd, pts_fd;
-	int quotas_fd; /* /proc/sys/user, as long as quotas are to be written; else -1 */
 	int source_fds[PLAN_SOURCES_MAX]; /* of the plan's sources, as far as they are open */
 	int on_old_root;                  /* mounts that were attached on top of the old root, to be let go of with it */
 	const char *covered;              /* a masked file of /proc, to mask others with; the working folder is /proc by then */
@@ -184,6 +183,8 @@ struct container_plan {
 	bool sets_oom_score; /* once its program runs: ours would keep it from being killed first */
 	int oom_score;
 	bool loopback_up;
+	int sysctl_fd;           /* the host's /proc/sys, where quotas are to be set; else -1 */
+	bool helper_sets_quotas; /* the thread that makes the network, when that is done */
 	uint64_t sys_attributes; /* of the container's sysfs; 0: it has none */
 	uid_t run_uid;
 	gid_t run_gid, terminal_gid;
@@ -196,7 +197,7 @@ struct container_plan {
 	int nothing_fd; /* where it has none: an empty file of our own that cannot be written. The host's has a mode that root could change */
 	int parent_fd; /* pidfd of the process that starts the containers; -1: none started yet */
 	pid_t parent_pid;
-	char *stacks;   /* mapping of all: a guard page below each */
+	char *stacks; /* mapping of all: a guard page below each */
 	char *thread_stacks[CHILD_THREADS];
 	char *child_stack;  /* CHILD_STACK_BYTES */
 	struct child child; /* of the start that is under way */
@@ -225,7 +226,6 @@ static inline struct child plan_child(const struct container_plan *plan, const c
 			      .proc_fd = -1,
 			      .sys_fd = -1,
 			      .pts_fd = -1,
-			      .quotas_fd = -1,
 			      .ignored = IGNORED_UNKNOWN,
 			      .source_fds = {[0 ... PLAN_SOURCES_MAX - 1] = -1}};
 }
@@ -261,8 +261,8 @@ int parent_receive_terminal(struct container_plan *plan, struct container *made,
 void parent_close_sources(struct container_plan *plan);
 void parent_forget(struct container_plan *plan); /* what a child that failed did not take */
 
-/* Sets the quotas of the calling thread's user namespace and closes `dir`, its /proc/sys/user (child_ids.c). */
-int quotas_write(int dir);
+/* Sets the quotas of the calling thread's user namespace (child_ids.c). */
+int quotas_set(const struct child *child);
 
 /* Opens a source: a detached mount, or -errno. Safe in the child (child_mounts.c). */
 int source_open(const struct plan_source *source, int userns_fd);

@@ -156,23 +156,26 @@ void plan_ids_tell(const struct container_plan *plan, char *ret, size_t size)
 		snprintf(ret, size, "%s", plan->clone_flags & CLONE_NEWUSER ? "user" : "");
 }
 
-/* Quotas by user of the new user namespace. Written while the host's /proc is in sight, and nothing of the image is. */
+/* Quotas by user of the new user namespace. Written by way of the host's /proc: the container's own is read-only. */
 static void plan_quotas(struct container_plan *plan, const struct container_options *options)
 {
 	char path[PATH_MAX];
 	struct statvfs st;
 
-	if (path_format(path, sizeof(path), NULL, "%s/proc/sys", options->host_root) == 0 && statvfs(path, &st) == 0 &&
-	    st.f_flag & ST_RDONLY && !options->host_root[0])
-		plan_note(plan, "quotas by user (inotify, user namespaces) are the host's: /proc/sys is read-only here");
+	if (path_format(path, sizeof(path), NULL, "%s/proc/sys", options->host_root) == 0)
+		plan->sysctl_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (!options->host_root[0] && (plan->sysctl_fd < 0 || (fstatvfs(plan->sysctl_fd, &st) == 0 && st.f_flag & ST_RDONLY)))
+		plan_note(plan, "quotas by user (inotify, user namespaces) are the host's: /proc/sys is %s here",
+			  plan->sysctl_fd < 0 ? "missing" : "read-only");
+	else if (options->namespaces & CONTAINER_NS_NET)
+		plan->helper_sets_quotas = true;
 	else
-		plan_add(plan, "quotas", step_quotas, "32 inotify instances, no user namespaces",
-			 options->namespaces & CONTAINER_NS_MOUNT ? 1 : 0);
+		plan_add(plan, "quotas", step_quotas, "32 inotify instances, no user namespaces", 0);
 }
 
 void plan_ids_steps(struct container_plan *plan, const struct container_options *options)
 {
-	/* First: it has all rights over its namespace already, and would wait for its parent's steps. */
+	/* First: a child has all rights over its namespace already, and would wait for its parent's steps. */
 	if (plan->clone_flags & CLONE_NEWUSER)
 		plan_quotas(plan, options);
 	if (plan->maps_ids) {

@@ -39,5 +39,6 @@ void plan_network_join(struct container_plan *plan, const struct container_optio
 void plan_network_settle(struct container_plan *plan, const struct container_options *options)
 {
 	if (has_network(options))
-		plan_add(plan, "settle-network", step_network_settle, "", 0);
+		plan_add(plan, "settle-network", step_network_settle,
+			 plan->helper_sets_quotas ? "lo; quotas: 32 inotify instances, no user namespaces" : "lo", 0);
 }
