@@ -116,7 +116,8 @@ int control_remove(const char *folder, bool force, struct error *err)
 	if (folder_is_held(folder)) {
 		if (!force) {
 			error_set(err, EBUSY, "container %s runs", id);
-			return error_hint(err, "stop it first: bench container stop %s, or remove it by force: bench container rm -f %s", id, id);
+			return error_hint(err, "stop it first: bench container stop %s, or remove it by force: bench container rm -f %s",
+					  id, id);
 		}
 		if (state_read(folder, &state, NULL) == 0) {
 			control_signal(&state, SIGKILL, NULL); /* it may have ended by now */
