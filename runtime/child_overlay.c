@@ -1,7 +1,8 @@
 /* Steps of a root that can be written: an overlay of read-only layers, with its upper layer in the container's tmpfs or in a folder of the host.
  *
- * The kernel is told the layers as /proc/self/fd/N of the host's /proc, which is still there: names are short, however many layers there are,
- * and mean the mounts that were opened. Inside a user namespace overlayfs keeps its marks in user.* attributes (userxattr). */
+ * Layers hang in the tmpfs while the overlay is made, in folders that are numbers, and the tmpfs is the working folder meanwhile: so the names of
+ * all fit into the one page that every kernel takes. (One value of fsconfig takes 255 characters, which are used up by 80 layers, and a value for
+ * each layer is known to newer kernels alone.) Inside a user namespace overlayfs keeps its marks in user.* attributes (userxattr). */
 #include "calls.h"
 #include "child_mounts.h"
 #include "plan.h"
@@ -13,46 +14,35 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { TEXT = 256 /* that much fsconfig takes */ };
+enum { NAME = 12 /* a descriptor as text */, REST = 128 /* all that is no layer's name */, PAGE = 4096 };
 
-/* Appends a number and `after`; false when it does not fit. */
-static bool append(char text[TEXT], int number, const char *after)
+_Static_assert(PLAN_SOURCES_MAX *NAME + REST <= PAGE, "the kernel takes one page of options");
+
+/* In the tmpfs: where the overlay is made. */
+static const char merged[] = "merged";
+
+/* Always there: it goes with the mount of the root. */
+static const char *const folders[] = {"proc", "sys", "dev", "tmp", "run"};
+
+/* The name of a layer's folder in the tmpfs. */
+static const char *layer_name(int fd, char ret[NAME])
 {
-	char digits[12];
-	size_t used = strlen(text), n = 0;
+	char *at = ret + NAME - 1;
 
+	*at = '\0';
 	do
-		digits[n++] = (char)('0' + number % 10);
-	while (number /= 10);
-	if (used + n + strlen(after) >= TEXT)
-		return false;
-	while (n > 0)
-		text[used++] = digits[--n];
-	strcpy(text + used, after);
-	return true;
-}
-
-static int set_text(int context, const char *key, const char *text)
-{
-	return done(CALL(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, text, 0));
-}
-
-/* "/proc/self/fd/N/name" */
-static int set_path(int context, const char *key, int fd, const char *name)
-{
-	char text[TEXT] = "/proc/self/fd/";
-
-	return append(text, fd, name) ? set_text(context, key, text) : -ENAMETOOLONG;
+		*--at = (char)('0' + fd % 10);
+	while (fd /= 10);
+	return at;
 }
 
 /* Overlayfs takes a layer from a mount namespace that our user namespace owns: attached in the tmpfs, whose folder of that number nobody sees. */
 static int attach_layer(const struct child *child, int fd)
 {
-	char name[TEXT] = "";
-	long rc;
+	char text[NAME];
+	const char *name = layer_name(fd, text);
+	long rc = CALL(SYS_mkdirat, child->tmpfs_fd, name, 0700);
 
-	append(name, fd, "");
-	rc = CALL(SYS_mkdirat, child->tmpfs_fd, name, 0700);
 	if (rc == 0)
 		rc = CALL(SYS_move_mount, fd, "", child->tmpfs_fd, name, MOVE_MOUNT_F_EMPTY_PATH);
 	return done(rc);
@@ -68,80 +58,89 @@ static int open_layer(struct child *child, size_t at)
 	return *fd < 0 ? *fd : attach_layer(child, *fd);
 }
 
-/* Before Linux 6.5 all layers are one text: numbers, which are names in the folder that we go to. */
-static int set_layers_as_one(const struct child *child, int context)
-{
-	const struct plan_overlay *overlay = &child->plan->overlay;
-	char text[TEXT] = "";
-	long rc = CALL(SYS_chdir, "/proc/self/fd");
-
-	if (rc < 0)
-		return (int)rc;
-	for (size_t i = overlay->n_layers; i-- > 0;)
-		if (!append(text, child->source_fds[overlay->first_layer + i], i > 0 ? ":" : ""))
-			return -E2BIG;
-	return set_text(context, "lowerdir", text);
-}
-
-static int set_layers(struct child *child, int context)
+/* The top one first. */
+static int add_layers(struct child *child, char options[PAGE])
 {
 	const struct plan_overlay *overlay = &child->plan->overlay;
 	int rc = 0;
 
-	for (size_t i = 0; i < overlay->n_layers && rc == 0; i++)
+	strcpy(options, "lowerdir=");
+	for (size_t i = overlay->n_layers; i-- > 0 && rc == 0;) {
+		char text[NAME];
+
 		rc = open_layer(child, overlay->first_layer + i);
-	if (rc == 0 && child->plan->kernel < KERNEL_ADDS_LAYERS)
-		return set_layers_as_one(child, context);
-	for (size_t i = overlay->n_layers; i-- > 0 && rc == 0;) /* the top one first */
-		rc = set_path(context, "lowerdir+", child->source_fds[overlay->first_layer + i], "");
+		if (rc == 0)
+			strcat(strcat(options, layer_name(child->source_fds[overlay->first_layer + i], text)), i > 0 ? ":" : "");
+	}
 	return rc;
 }
 
-static int set_upper(struct child *child, int context)
+/* In the tmpfs the folders that every root needs are made as well: what layers have in their place would have to be removed, and a tmpfs before
+ * Linux 6.6 cannot mark a folder as one that replaces something. */
+static int make_upper(const struct child *child)
+{
+	long upper = CALL(SYS_mkdirat, child->tmpfs_fd, "upper", 0755), rc = upper;
+
+	if (upper == 0)
+		rc = upper = CALL(SYS_openat, child->tmpfs_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && rc >= 0; i++)
+		rc = CALL(SYS_mkdirat, upper, folders[i], 0755);
+	if (upper >= 0)
+		CALL(SYS_close, upper);
+	return done(rc < 0 ? rc : CALL(SYS_mkdirat, child->tmpfs_fd, "work", 0700));
+}
+
+static int add_upper(struct child *child, char options[PAGE])
 {
 	const struct plan_overlay *overlay = &child->plan->overlay;
-	int fd = child->tmpfs_fd;
-	long rc = 0;
+	char text[NAME];
+	int rc;
 
-	if (overlay->keeps) {
-		rc = open_layer(child, overlay->upper);
-		fd = child->source_fds[overlay->upper];
-	} else if ((rc = CALL(SYS_mkdirat, fd, "upper", 0755)) == 0) {
-		rc = CALL(SYS_mkdirat, fd, "work", 0700);
+	if (!overlay->keeps) {
+		rc = make_upper(child);
+		strcat(options, ",upperdir=upper,workdir=work");
+	} else if ((rc = open_layer(child, overlay->upper)) == 0) {
+		const char *name = layer_name(child->source_fds[overlay->upper], text);
+
+		strcat(strcat(strcat(options, ",upperdir="), name), "/upper");
+		strcat(strcat(strcat(options, ",workdir="), name), "/work");
 	}
+	if (overlay->in_userns)
+		strcat(options, ",userxattr");
+	return rc;
+}
+
+static int mount_overlay(struct child *child, const char *options, uint64_t attributes)
+{
+	long rc = CALL(SYS_fchdir, child->tmpfs_fd);
+
 	if (rc == 0)
-		rc = set_path(context, "upperdir", fd, "/upper");
-	return rc < 0 ? (int)rc : set_path(context, "workdir", fd, "/work");
+		rc = CALL(SYS_mkdirat, child->tmpfs_fd, merged, 0700);
+	if (rc == 0)
+		rc = CALL(SYS_mount, "overlay", merged, "overlay", 0, options);
+	if (rc == 0)
+		rc = child->root_fd = (int)CALL(SYS_open_tree, child->tmpfs_fd, merged, OPEN_TREE_CLOEXEC);
+	return rc < 0 ? (int)rc : mount_change(child->root_fd, attributes, 0, 0);
 }
 
 /* number: attributes of the mount. */
 int step_overlay(struct child *child, const struct step *step)
 {
-	int context = (int)CALL(SYS_fsopen, "overlay", FSOPEN_CLOEXEC), rc = context;
+	char options[PAGE];
+	int rc = add_layers(child, options);
 
-	if (context < 0)
-		return context;
-	rc = set_layers(child, context);
 	if (rc == 0)
-		rc = set_upper(child, context);
-	if (rc == 0 && child->plan->overlay.in_userns)
-		rc = done(CALL(SYS_fsconfig, context, FSCONFIG_SET_FLAG, "userxattr", NULL, 0));
-	if (rc == 0)
-		rc = done(CALL(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
-	if (rc == 0)
-		rc = child->root_fd = (int)CALL(SYS_fsmount, context, FSMOUNT_CLOEXEC, step->number);
-	CALL(SYS_close, context);
-	return rc < 0 ? rc : 0;
+		rc = add_upper(child, options);
+	return rc < 0 ? rc : mount_overlay(child, options, step->number);
 }
 
 /* What every root needs, whatever the image has in its place: a link there would lead somewhere else. */
 int step_folders(struct child *child, const struct step *step)
 {
-	static const char *const names[] = {"proc", "sys", "dev", "tmp", "run"};
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == 0; i++)
-		rc = mount_folder_at_top(child->root_fd, names[i]);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && rc == 0 && child->plan->overlay.keeps; i++)
+		rc = mount_folder_at_top(child->root_fd, folders[i]);
 	return rc < 0 ? rc : mount_place_root(child);
 }
 

@@ -46,7 +46,7 @@ static const char *step_hint(const struct step *step, int code)
 		return "only root, or the user who started the container, can enter it";
 	if (step->apply == step_entry_ids && code == EINVAL)
 		return "the container's user namespace has no such user or group";
-	if (step->apply == step_entry_terminal && (code == ENOENT || code == ENOTTY || code == ELOOP))
+	if (step->apply == step_entry_terminal && (code == ENOTTY || code == ELOOP))
 		return "the container has no terminals: start it with --tty, or with an image; or go without -t here";
 	if (step->apply == step_working_dir && code == EXDEV)
 		return "this folder is not below the container's root";

@@ -89,7 +89,7 @@ static const struct {
 	{step_working_dir, ENOENT, "make it in the root folder, or take a root that can be written: root=overlay"},
 	{step_working_dir, EXDEV, "it lies outside of the container"},
 	{step_overlay, ENODEV, "this kernel has no overlayfs: modprobe overlay"},
-	{step_overlay, E2BIG, "Linux 6.5 takes more layers: merge some of them"},
+	{step_folders, EIO, "a tmpfs before Linux 6.6 cannot keep what is written here: put its folder on another file system"},
 	{step_overlay, ELOOP, "a layer must not lie inside another, or be there twice"},
 	{step_overlay, EINVAL,
 	 "put layers and what is written on a plain file system (ext4, xfs, btrfs, tmpfs), not on an overlay or a network"},

@@ -68,7 +68,7 @@ enum {
 };
 
 /* Releases of Linux, as numbers, that can what older ones cannot. */
-enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_ADDS_LAYERS = 6005, KERNEL_CLONES_DETACHED = 6015 };
+enum { KERNEL_EXEC_ENTERS_TIME = 6002, KERNEL_CLONES_DETACHED = 6015 };
 
 #define CHILD_GIVE_UP   UINT32_MAX
 #define IGNORED_UNKNOWN UINT64_MAX

@@ -48,6 +48,7 @@ void plan_namespaces(struct container_plan *plan, const struct container_options
 /* Whether there is a user namespace, and who is its root (plan_ids.c); what facts say of it; the steps. */
 void plan_ids(struct container_plan *plan, const struct container_options *options);
 void plan_ids_tell(const struct container_plan *plan, char *ret, size_t size);
+bool plan_can_map(const struct container_plan *plan, const char *path); /* can its file system show other owners? */
 void plan_ids_steps(struct container_plan *plan, const struct container_options *options);
 
 /* A way for descriptors between parent and child. */

@@ -91,6 +91,47 @@ static int choose(struct container_plan *plan, const struct container_options *o
 	return rc;
 }
 
+bool plan_can_map(const struct container_plan *plan, const char *path)
+{
+	struct plan_source source = {.path = path, .template_fd = -1, .maps_ids = true};
+	int fd = plan->userns_fd < 0 ? 0 : source_open(&source, plan->userns_fd);
+
+	if (fd > 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A part of a root that can be written, or that has layers, whose file system cannot map ids; NULL: none. Nobody inside could change files of such
+ * a part, or make some of its folders; a root that is only read gets along with it. */
+static const char *unmapped_part(const struct container_plan *plan, const struct container_options *options)
+{
+	const char *const ends[] = {options->rootfs, options->root == CONTAINER_ROOT_UPPER ? options->upper : NULL};
+
+	if (!plan_is_overlay(options))
+		return NULL;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (ends[i] && path_exists(ends[i]) && !plan_can_map(plan, ends[i]))
+			return ends[i];
+	for (const char *const *layer = options->layers; layer && *layer; layer++)
+		if (path_exists(*layer) && !plan_can_map(plan, *layer))
+			return *layer;
+	return NULL;
+}
+
+/* A user namespace with the ids, for mounts; NULL, or why it is of no use. */
+static const char *make_namespace(struct container_plan *plan, const struct container_options *options, struct error *err)
+{
+	plan->userns_fd = ids_namespace(&plan->ids, err);
+	const char *part = plan->userns_fd < 0 ? NULL : unmapped_part(plan, options);
+
+	if (!part)
+		return plan->userns_fd < 0 ? err->message : NULL;
+	close(plan->userns_fd);
+	plan->userns_fd = -1;
+	error_set(err, EOPNOTSUPP, "the file system of %.80s cannot map ids (ext4, xfs and btrfs can, tmpfs from Linux 6.3 on)", part);
+	return err->message;
+}
+
 /* Why root cannot have its container's ids mapped; NULL: it can, and the plan has the ids. */
 static const char *cannot_map(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
@@ -107,8 +148,7 @@ static const char *cannot_map(struct container_plan *plan, const struct containe
 		return err->message;
 	if (options->host_root[0])
 		return NULL; /* the tree of another machine: nothing can be tried */
-	plan->userns_fd = ids_namespace(&plan->ids, err);
-	return plan->userns_fd < 0 ? err->message : NULL;
+	return make_namespace(plan, options, err);
 }
 
 /* A user namespace may deny setgroups for good; then there is nothing to call, but something to say. */

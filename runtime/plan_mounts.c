@@ -17,17 +17,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Can the file system of a folder show other owners? Tried where it is this machine's. */
-static bool can_map_ids(const struct container_plan *plan, const char *path)
-{
-	struct plan_source source = {.path = path, .template_fd = -1, .maps_ids = true};
-	int fd = plan->userns_fd < 0 ? 0 : source_open(&source, plan->userns_fd);
-
-	if (fd > 0)
-		close(fd);
-	return fd >= 0;
-}
-
 int plan_source(struct container_plan *plan, struct plan_source source, size_t *ret, struct error *err)
 {
 	if (plan->n_sources == PLAN_SOURCES_MAX)
@@ -37,7 +26,7 @@ int plan_source(struct container_plan *plan, struct plan_source source, size_t *
 		plan_add_parent(plan, (struct parent_step){.name = "open", .apply = parent_open_sources, .arg = "", .before_clone = true});
 	plan->opens_sources |= source.by_parent;
 	if (plan->maps_ids && source.template_fd < 0) {
-		source.maps_ids = can_map_ids(plan, source.path);
+		source.maps_ids = plan_can_map(plan, source.path);
 		if (!source.maps_ids)
 			plan_note(plan, "files of %.150s belong to nobody inside: its file system cannot map ids", source.path);
 	}

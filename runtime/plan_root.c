@@ -3,13 +3,18 @@
 #include "steps.h"
 
 #include <base/files.h>
+#include <bench/cleanup.h>
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
@@ -125,6 +130,33 @@ static int add_upper(struct container_plan *plan, const struct container_options
 	return add_layer(plan, options->upper, 0, &plan->overlay.upper, err);
 }
 
+/* Does a tmpfs here keep user.* attributes? Our own memory is one. */
+static bool tmpfs_keeps_marks(void)
+{
+	_cleanup_close_ int fd = memfd_create("marks", MFD_CLOEXEC);
+
+	return fd < 0 || fsetxattr(fd, "user.overlay.mark", "y", 1, 0) == 0 || errno != EOPNOTSUPP;
+}
+
+static bool is_tmpfs(const char *dir)
+{
+	struct statfs fs;
+
+	return statfs(dir, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+/* Where overlayfs may not use trusted.* attributes, it needs those. */
+static void note_marks(struct container_plan *plan, const struct container_options *options)
+{
+	bool in_tmpfs = !plan->overlay.keeps || is_tmpfs(options->upper);
+
+	if (plan->overlay.in_userns && in_tmpfs && !options->host_root[0] && !tmpfs_keeps_marks())
+		plan_note(plan,
+			  "folders of its layers cannot be removed or replaced in the root: a tmpfs of this kernel keeps no user.* "
+			  "attributes (from Linux 6.6 on it does%s)",
+			  plan->privileged && !plan->nested ? "; or userns=off" : "");
+}
+
 static int plan_overlay(struct container_plan *plan, const struct container_options *options, struct error *err)
 {
 	struct plan_overlay *overlay = &plan->overlay;
@@ -139,6 +171,7 @@ static int plan_overlay(struct container_plan *plan, const struct container_opti
 		rc = add_upper(plan, options, err);
 	if (rc < 0)
 		return rc;
+	note_marks(plan, options);
 	plan_add(plan, "overlay", step_overlay,
 		 plan_text(plan, "%zu layer%s, written to %s", overlay->n_layers, overlay->n_layers == 1 ? "" : "s",
 			   overlay->keeps ? options->upper : "the tmpfs"),

@@ -16,7 +16,7 @@ root=$WORK/root
 mkdir -p "$root"/{bin,proc,sys,dev,tmp,run,etc,root}
 cp "$(command -v busybox)" "$root/bin/busybox"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
-tests=(test_runtime_container test_runtime_failure test_runtime_cgroup test_cgroup test_cgroup_limits test_cgroup_hierarchy test_cgroup_usage)
+tests=(test_runtime_container test_runtime_failure test_runtime_cgroup test_runtime_roots test_runtime_exec test_cgroup test_cgroup_limits test_cgroup_hierarchy test_cgroup_usage)
 programs=("$BIN/bench" "$BIN/limits_bite" "${tests[@]/#/$BIN/}")
 for file in "${programs[@]}" "$BIN/bench-agent" "$HERE/data" "$SOURCE/docs/examples"; do
 	[ -e "$file" ] || continue

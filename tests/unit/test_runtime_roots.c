@@ -1,6 +1,11 @@
 /* Roots: overlays, layers, and what is written, in each way in which a container can be started. */
 #include "runtime_ways.h"
 
+#include <runtime/ids.h>
+
+#include <sched.h>
+#include <sys/mount.h>
+
 TestSuite(container_roots, .init = setup, .fini = finish, .timeout = 120);
 
 /* ---- overlay ---- */
@@ -63,12 +68,12 @@ static char layer_dirs[128][64];
 static const char *layers[129];
 
 /* Layers of one file each, and all write the file "last". */
-static void make_layers(int n)
+static void make_layers_in(const char *top, int n)
 {
 	char path[128];
 
-	strcpy(layers_top, "/tmp/bench-layers-XXXXXX");
-	cr_assert(mkdtemp(layers_top) && chmod(layers_top, 0755) == 0);
+	strcpy(layers_top, top);
+	cr_assert_eq(chmod(layers_top, 0755), 0);
 	for (int i = 0; i < n; i++) {
 		snprintf(layer_dirs[i], sizeof(layer_dirs[i]), "%s/%d", layers_top, i);
 		cr_assert_eq(mkdir(layer_dirs[i], 0755), 0);
@@ -79,6 +84,14 @@ static void make_layers(int n)
 		layers[i] = layer_dirs[i];
 	}
 	layers[n] = NULL;
+}
+
+static void make_layers(int n)
+{
+	char top[] = "/tmp/bench-layers-XXXXXX";
+
+	cr_assert_not_null(mkdtemp(top));
+	make_layers_in(top, n);
 }
 
 static void check_layers(struct container_options *options)
@@ -121,38 +134,107 @@ Test(container_roots, layers_in_a_closed_folder)
 	check_layers(&options);
 }
 
-static void with_kernel(int kernel, const struct container_options *options, const char *script, char *ret, size_t size)
-{
-	struct run run = {.plan = plan_for(options), .container = CONTAINER_NONE};
-	struct error err = {0};
-	int pair[2];
+/* ---- what this kernel, or a file system, cannot do ---- */
 
-	run.plan->kernel = kernel;
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	cr_assert_eq(container_start(run.plan, "c-1", (int[]){pair[1], pair[1], pair[1]}, 0, &run.container, &err), 0, "%s", err.message);
-	close(pair[1]);
-	run.stream = pair[0];
-	talk(&run, script, ret, size);
+static const char *note_of(const struct container_plan *plan, const char *part)
+{
+	const struct container_facts *facts = container_plan_facts(plan);
+
+	for (size_t i = 0; i < facts->n_notes; i++)
+		if (strstr(facts->notes[i], part))
+			return facts->notes[i];
+	return NULL;
+}
+
+/* A folder that layers have: to hide it, overlayfs needs a mark, which a tmpfs may not keep. */
+static void check_made_again(struct container_options *options)
+{
+	options->root = CONTAINER_ROOT_OVERLAY;
+	options->layers = layers;
+	struct run run = start(options);
+	char text[512];
+	bool can = !note_of(run.plan, "cannot be removed or replaced");
+
+	talk(&run, "cd /; A=/busybox; $A mkdir /new && $A rm -r /folder && $A mkdir /folder && $A ls /folder && echo empty\n", text,
+	     sizeof(text));
+	cr_expect_str_eq(text, can ? "empty\n" : "rm: can't remove '/folder': Input/output error\n", "userns %d, uid %u: %s",
+			 options->userns, geteuid(), text);
 	end(&run);
 }
 
-static void check_old_kernels(struct container_options *options)
+Test(container_roots, folders_that_are_made_again)
 {
-	char text[256];
+	char path[128];
 
-	options->layers = layers;
-	options->root = CONTAINER_ROOT_OVERLAY;
-	for (int kernel = KERNEL_ADDS_LAYERS - 1; kernel <= KERNEL_ADDS_LAYERS; kernel++) {
-		with_kernel(kernel, options, "/busybox cat /last; /busybox ls / | /busybox grep -c '^f'; /busybox touch /x && echo fine\n",
-			    text, sizeof(text));
-		cr_expect_str_eq(text, "top\n40\nfine\n", "as Linux %d: %s", kernel, text);
-	}
+	make_layers(1);
+	snprintf(path, sizeof(path), "%s/folder", layer_dirs[0]);
+	cr_assert_eq(mkdir(path, 0755), 0);
+	strcat(path, "/file");
+	write_text(path, "old");
+	in_all_ways(check_made_again);
 }
 
-Test(container_roots, layers_as_older_kernels_take_them)
+/* Does the file system of a folder refuse what the plan asks it for? As the kernel says. */
+static bool cannot_map_ids(const char *path)
 {
-	make_layers(40);
-	in_all_ways(check_old_kernels);
+	struct ids ids = {.uid = IDS_FIRST, .gid = IDS_FIRST};
+	struct plan_source source = {.path = path, .template_fd = -1, .maps_ids = true};
+	struct error err = {0};
+	int userns_fd = ids_namespace(&ids, &err), fd;
+
+	cr_assert_geq(userns_fd, 0, "%s", err.message);
+	fd = source_open(&source, userns_fd);
+	close(userns_fd);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0;
+}
+
+static void check_unmapped(enum container_choice userns, const char *note, const char *map)
+{
+	struct container_options options = options_here();
+	char text[512];
+
+	options.userns = userns;
+	options.layers = layers;
+	options.root = CONTAINER_ROOT_OVERLAY;
+	struct run run = start(&options);
+	const char *said = note_of(run.plan, "cannot map ids");
+	cr_expect(said && strncmp(said, note, strlen(note)) == 0 && (strstr(said, layers_top) || strstr(said, root)) &&
+			  strstr(said, "ext4"),
+		  "%s", said ? said : "nothing");
+	talk(&run, "echo w > /f0 && /busybox cat /f0; /busybox stat -c %u:%g / /f0 /f1; echo $(/busybox cat /proc/self/uid_map)\n", text,
+	     sizeof(text));
+	cr_expect(strncmp(text, "w\n0:0\n0:0\n0:0\n", 14) == 0 && strstr(text, map), "%s", text);
+	end(&run);
+}
+
+/* A ramfs has never learnt to show other owners. The mount is seen by this test's process alone. */
+Test(container_roots, layers_of_a_file_system_that_cannot_map_ids)
+{
+	struct container_options options = options_here();
+	char elsewhere[32] = "/tmp/bench-layers-XXXXXX";
+
+	if (geteuid() != 0)
+		skip("needs root");
+	struct container_plan *plan = plan_for(&options);
+	bool maps = plan->maps_ids;
+	container_plan_free(plan);
+	cr_assert(mkdtemp(elsewhere));
+	cr_assert(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	cr_assert_geq(file_read("", "/proc/self/mountinfo", mounts_before, sizeof(mounts_before), NULL), 0); /* as they are numbered here */
+	cr_assert_eq(mount("ramfs", elsewhere, "ramfs", 0, "mode=0755"), 0);
+	make_layers_in(elsewhere, 3);
+	bool refuses = cannot_map_ids(elsewhere);
+	if (maps && refuses) {
+		check_unmapped(CONTAINER_AUTO, "no user namespace: ", "0 0 4294967295");
+		check_unmapped(CONTAINER_ON, "root inside is root outside, in a user namespace: ", "0 0 1");
+	}
+	cr_expect_eq(umount(elsewhere), 0);
+	rmdir(elsewhere);
+	layers_top[0] = '\0';
+	if (!maps || !refuses)
+		skip(maps ? "this kernel's ramfs maps ids" : "no user namespaces here");
 }
 
 /* ---- an upper layer that stays ---- */
