@@ -126,8 +126,9 @@ static const char *make_namespace(struct container_plan *plan, const struct cont
 
 	if (!part)
 		return plan->userns_fd < 0 ? err->message : NULL;
-	close(plan->userns_fd);
-	plan->userns_fd = -1;
+	cleanup_close(&plan->userns_fd);
+	cleanup_close(&plan->ids_lock_fd);
+	plan->userns_fd = plan->ids_lock_fd = -1;
 	error_set(err, EOPNOTSUPP, "the file system of %.80s cannot map ids (ext4, xfs and btrfs can, tmpfs from Linux 6.3 on)", part);
 	return err->message;
 }
