@@ -367,9 +367,11 @@ Test(container, a_missing_stream_is_its_own_null)
 	close(pair[1]);
 	run.stream = pair[0];
 	snprintf(path, sizeof(path), "/proc/%d/fd/2", (int)run.container.pid);
+	/* A user namespace cannot make nodes: without a /dev to clone (Linux 6.15) it binds the host's, which is read-only by that. */
+	bool bound = run.plan->own_dev && run.plan->clone_flags & CLONE_NEWUSER;
 	if (geteuid() == 0)
 		cr_expect(stat("/dev/null", &host) == 0 && stat(path, &theirs) == 0 && theirs.st_rdev == host.st_rdev &&
-			  theirs.st_dev != host.st_dev);
+			  (theirs.st_dev == host.st_dev) == bound);
 	talk(&run, script, text, sizeof(text));
 	cr_expect_str_eq(text, "rc=0\nchmod: /proc/1/fd/4: Read-only file system\nhere\n");
 	end(&run);
