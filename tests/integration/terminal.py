@@ -72,8 +72,8 @@ def talk(terminal):
     terminal.send("\x03")
     terminal.wait_for(re.escape(PROMPT))
     terminal.ask("echo status $?", r"status 130\r\n")
-    # It says when it goes on: a Ctrl-C before that would be the shell's.
-    terminal.send("sh -c 'trap \"echo goes on\" CONT; echo st''arts; while :; do sleep 0.1; done'\r")
+    # It says when it goes on: a Ctrl-C before that would be the shell's. It starts no process: stopped between vfork and exec, that would hold it.
+    terminal.send("sh -c 'trap \"echo goes on\" CONT; echo st''arts; while :; do read -r line; done'\r")
     terminal.wait_for("starts\r\n")
     terminal.send("\x1a")
     terminal.wait_for("Stopped")
