@@ -161,6 +161,11 @@ int step_rlimits(struct child *child, const struct step *step)
 	return 0;
 }
 
+int step_open_files(struct child *child, const struct step *step)
+{
+	return done(CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, &child->plan->open_files, NULL));
+}
+
 int step_stdio(struct child *child, const struct step *step)
 {
 	int *fds = child->stdio, own_null = -1;

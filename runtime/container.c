@@ -2,6 +2,7 @@
 #include "link.h"
 #include "plan.h"
 #include "pool.h"
+#include "sysctl.h"
 
 #include <base/files.h>
 #include <bench/cleanup.h>
@@ -135,6 +136,7 @@ int container_start(struct container_plan *plan, const char *id, const int stdio
 		rc = start_child(plan, stdio, timeout_ms, &made, err);
 	if (plan->pool)
 		pool_slot_close(&plan->warm);
+	sysctl_used(&plan->sysctl_fd, &plan->sysctl_uses);
 	if (rc < 0) {
 		container_stop(plan, &made, NULL);
 		return error_prefix(err, "container '%s'", id);

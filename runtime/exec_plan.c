@@ -174,6 +174,7 @@ static void add_middle(struct entry *entry, const struct container_exec_options 
 	if (options->terminal)
 		plan_add(plan, "terminal", step_entry_terminal, "/dev/pts", 0);
 	plan_add(plan, "stdio", step_entry_stdio, "0 1 2, others closed", 0);
+	plan_open_files(plan);
 	plan_add(plan, "working-folder", step_working_dir, plan_text(plan, "%s", options->working_dir ? options->working_dir : "/"), 0);
 	plan_add(plan, "no-new-privileges", step_no_new_privileges, "", 0);
 	plan_add(plan, "capabilities", step_entry_capabilities, "", 0);

@@ -121,6 +121,7 @@ static int plan_closing(struct container_plan *plan, const struct container_opti
 	if (options->namespaces & CONTAINER_NS_MOUNT)
 		plan_add(plan, "old-root-left", step_old_root_left, "", 0);
 	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed", 0);
+	plan_open_files(plan);
 	return plan_identity(plan, options, err);
 }
 

@@ -180,10 +180,12 @@ struct container_plan {
 	cpu_set_t cpus;
 	struct plan_rlimit rlimits[PLAN_RLIMITS_MAX];
 	size_t n_rlimits;
+	struct rlimit open_files;
 	bool sets_oom_score; /* once its program runs: ours would keep it from being killed first */
 	int oom_score;
 	bool loopback_up;
-	int sysctl_fd;           /* the host's /proc/sys, where quotas are to be set; else -1 */
+	int sysctl_fd;           /* of sysctl.h, where quotas are to be set; else negative */
+	unsigned sysctl_uses;
 	bool helper_sets_quotas; /* the thread that makes the network, when that is done */
 	uint64_t sys_attributes; /* of the container's sysfs; 0: it has none */
 	uid_t run_uid;

@@ -84,6 +84,7 @@ int plan_nothing(struct container_plan *plan, struct error *err);
 
 /* Limits of the process alone. */
 void plan_rlimits(struct container_plan *plan);
+void plan_open_files(struct container_plan *plan);
 void plan_oom_score(struct container_plan *plan, const char *host_root);
 
 /* What does not wait for the network: limits of the process, its bounding set, signals (plan_process.c). */

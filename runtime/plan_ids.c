@@ -3,6 +3,7 @@
 
 #include "capabilities.h"
 #include "steps.h"
+#include "sysctl.h"
 
 #include <base/files.h>
 #include <bench/cleanup.h>
@@ -197,14 +198,12 @@ void plan_ids_tell(const struct container_plan *plan, char *ret, size_t size)
 		snprintf(ret, size, "%s", plan->clone_flags & CLONE_NEWUSER ? "user" : "");
 }
 
-/* Quotas by user of the new user namespace. Written by way of the host's /proc: the container's own is read-only. */
+/* Quotas by user of the new user namespace. Not by way of the container's /proc, which is read-only. */
 static void plan_quotas(struct container_plan *plan, const struct container_options *options)
 {
-	char path[PATH_MAX];
 	struct statvfs st;
 
-	if (path_format(path, sizeof(path), NULL, "%s/proc/sys", options->host_root) == 0)
-		plan->sysctl_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	plan->sysctl_fd = sysctl_open(options->host_root);
 	if (!options->host_root[0] && (plan->sysctl_fd < 0 || (fstatvfs(plan->sysctl_fd, &st) == 0 && st.f_flag & ST_RDONLY)))
 		plan_note(plan, "quotas by user (inotify, user namespaces) are the host's: /proc/sys is %s here",
 			  plan->sysctl_fd < 0 ? "missing" : "read-only");

@@ -102,6 +102,7 @@ int plan_warm(struct container_plan *plan, const struct container_options *optio
 	plan_enter(plan, options);
 	plan_ahead(plan);
 	plan_add(plan, "stdio", step_stdio, "0 1 2, others closed", 0);
+	plan_open_files(plan);
 	if (rc == 0)
 		rc = plan_identity(plan, options, err);
 	if (rc == 0)

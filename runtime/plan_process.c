@@ -115,16 +115,21 @@ const char *plan_late_names(const struct container_plan *plan)
 }
 
 /* What is inherited as it should be costs a start no call. */
-static void plan_rlimit(struct container_plan *plan, int resource, rlim_t soft, rlim_t hard)
+static bool rlimit_differs(int resource, rlim_t soft, rlim_t hard, struct rlimit *value)
 {
-	struct rlimit ours, *value = &plan->rlimits[plan->n_rlimits].value;
+	struct rlimit ours;
 
 	getrlimit(resource, &ours);
 	*value = ours;
 	if (value->rlim_max > hard)
 		value->rlim_max = hard;
 	value->rlim_cur = soft < value->rlim_max ? soft : value->rlim_max;
-	if (value->rlim_max != ours.rlim_max || value->rlim_cur != ours.rlim_cur)
+	return value->rlim_max != ours.rlim_max || value->rlim_cur != ours.rlim_cur;
+}
+
+static void plan_rlimit(struct container_plan *plan, int resource, rlim_t soft, rlim_t hard)
+{
+	if (rlimit_differs(resource, soft, hard, &plan->rlimits[plan->n_rlimits].value))
 		plan->rlimits[plan->n_rlimits++].resource = resource;
 }
 
@@ -188,13 +193,19 @@ int plan_affinity(struct container_plan *plan, const struct container_options *o
 void plan_rlimits(struct container_plan *plan)
 {
 	plan_rlimit(plan, RLIMIT_CORE, 1, 1); /* no file, and other than with 0 no program of the host that core_pattern names */
-	plan_rlimit(plan, RLIMIT_NOFILE, OPEN_FILES, 512 * OPEN_FILES);
 	plan_rlimit(plan, RLIMIT_SIGPENDING, SIGNALS_PENDING, SIGNALS_PENDING);
 	plan_rlimit(plan, RLIMIT_MSGQUEUE, QUEUE_BYTES, QUEUE_BYTES);
 	plan_rlimit(plan, RLIMIT_MEMLOCK, LOCKED_BYTES, LOCKED_BYTES);
 	plan_rlimit(plan, RLIMIT_RTPRIO, 0, 0);
 	plan_rlimit(plan, RLIMIT_NICE, 0, 0);
-	plan_add(plan, "rlimits", step_rlimits, "core=1 nofile=1024 sigpending=4096 msgqueue=400k memlock=8m rtprio=0 nice=0 umask=022", 0);
+	plan_add(plan, "rlimits", step_rlimits, "core=1 sigpending=4096 msgqueue=400k memlock=8m rtprio=0 nice=0 umask=022", 0);
+}
+
+/* Once the launcher's descriptors are closed: it may have thousands, and the steps before need some above them. */
+void plan_open_files(struct container_plan *plan)
+{
+	if (rlimit_differs(RLIMIT_NOFILE, OPEN_FILES, 512 * OPEN_FILES, &plan->open_files))
+		plan_add(plan, "open-files", step_open_files, "1024", 0);
 }
 
 /* Who is kept from being killed (systemd does that to services) must not hand that on. */

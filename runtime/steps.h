@@ -32,6 +32,7 @@ int step_unblock_signals(struct child *child, const struct step *step);
 int step_signals(struct child *child, const struct step *step);
 int step_die_with_parent(struct child *child, const struct step *step);
 int step_rlimits(struct child *child, const struct step *step);
+int step_open_files(struct child *child, const struct step *step);
 int step_stdio(struct child *child, const struct step *step);
 int step_no_new_privileges(struct child *child, const struct step *step);
 int step_bounding_set(struct child *child, const struct step *step);

@@ -93,3 +93,23 @@ Test(runtime_quotas, cpus_of_the_group_hold)
 	cr_expect_str_eq(text, "Cpus_allowed_list:\t0\n");
 	end(&run);
 }
+
+/* Who starts thousands has as many descriptors; the container has none of them, and as many as it may have. */
+Test(runtime_quotas, a_launcher_with_many_descriptors)
+{
+	enum { MANY = 2000 };
+	struct container_options options = options_here();
+	struct rlimit ours;
+	char text[64];
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &ours), 0);
+	ours.rlim_cur = ours.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &ours);
+	if (ours.rlim_max < 2 * MANY)
+		cr_skip_test("only %llu descriptors allowed here", (unsigned long long)ours.rlim_max);
+	for (int i = 0; i < MANY; i++)
+		cr_assert_geq(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+	run_script(&options, "ulimit -n; ls /proc/self/fd | wc -l\n", text, sizeof(text));
+	cr_expect_str_eq(text, "1024\n4\n");
+	close_range(3 + 64, ~0U, 0);
+}
