@@ -61,14 +61,24 @@ static void write_os(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	open_element(w, "os");
 	open_element(w, "type");
-	attribute(w, "arch", "x86_64");
+	attribute(w, "arch", c->arch ? c->arch : "x86_64");
 	if (c->machine)
 		attribute(w, "machine", c->machine);
 	xmlTextWriterWriteString(w, BAD_CAST "hvm");
 	close_element(w);
+	if (c->firmware) {
+		open_element(w, "loader");
+		attribute(w, "readonly", "yes");
+		attribute(w, "type", "pflash");
+		xmlTextWriterWriteString(w, BAD_CAST c->firmware);
+		close_element(w);
+		element(w, "nvram", c->nvram);
+	}
 	element(w, "kernel", c->kernel);
 	element(w, "initrd", c->initrd);
 	element(w, "cmdline", c->cmdline);
+	if (!c->kernel && c->n_disks > 0)
+		leaf(w, "boot", "dev", "hd", NULL, NULL);
 	close_element(w);
 	/* Without ACPI a guest cannot switch itself off. */
 	open_element(w, "features");
@@ -79,7 +89,96 @@ static void write_os(xmlTextWriterPtr w, const struct domain_config *c)
 		attribute(w, "mode", "host-passthrough");
 		attribute(w, "check", "none");
 		close_element(w);
+	} else if (c->cpu_model) {
+		open_element(w, "cpu");
+		attribute(w, "mode", "custom");
+		attribute(w, "match", "exact");
+		attribute(w, "check", "none");
+		element(w, "model", c->cpu_model);
+		close_element(w);
 	}
+}
+
+static void number(xmlTextWriterPtr w, const char *name, int64_t value)
+{
+	if (value <= 0)
+		return;
+	open_element(w, name);
+	xmlTextWriterWriteFormatString(w, "%" PRId64, value);
+	close_element(w);
+}
+
+static void write_cputune(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	if (c->cpu_shares <= 0 && c->cpu_quota_us <= 0)
+		return;
+	open_element(w, "cputune");
+	number(w, "shares", c->cpu_shares);
+	number(w, "period", c->cpu_period_us);
+	number(w, "quota", c->cpu_quota_us);
+	close_element(w);
+}
+
+/* microvm has no PCI. libvirt does not know that by itself. */
+static void write_virtio_address(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	if (c->machine && strcmp(c->machine, "microvm") == 0)
+		leaf(w, "address", "type", "virtio-mmio", NULL, NULL);
+}
+
+static void write_disk(xmlTextWriterPtr w, const struct domain_config *c, const struct domain_disk *disk)
+{
+	open_element(w, "disk");
+	attribute(w, "type", "file");
+	attribute(w, "device", "disk");
+	leaf(w, "driver", "name", "qemu", "type", "raw");
+	leaf(w, "source", "file", disk->path, NULL, NULL);
+	leaf(w, "target", "dev", disk->target, "bus", "virtio");
+	if (disk->read_bytes > 0 || disk->write_bytes > 0 || disk->read_ops > 0 || disk->write_ops > 0) {
+		open_element(w, "iotune");
+		number(w, "read_bytes_sec", disk->read_bytes);
+		number(w, "write_bytes_sec", disk->write_bytes);
+		number(w, "read_iops_sec", disk->read_ops);
+		number(w, "write_iops_sec", disk->write_ops);
+		close_element(w);
+	}
+	if (disk->read_only)
+		leaf(w, "readonly", NULL, NULL, NULL, NULL);
+	if (disk->private_changes)
+		leaf(w, "transient", NULL, NULL, NULL, NULL);
+	write_virtio_address(w, c);
+	close_element(w);
+}
+
+static void write_link(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	if (c->link.kind == DOMAIN_LINK_NONE)
+		return;
+	open_element(w, "interface");
+	attribute(w, "type", c->link.kind == DOMAIN_LINK_USER ? "user" : "ethernet");
+	if (c->link.mac)
+		leaf(w, "mac", "address", c->link.mac, NULL, NULL);
+	if (c->link.kind == DOMAIN_LINK_TAP)
+		leaf(w, "target", "dev", c->link.tap, "managed", "no");
+	leaf(w, "model", "type", "virtio", NULL, NULL);
+	write_virtio_address(w, c);
+	close_element(w);
+}
+
+static void write_balloon(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	open_element(w, "memballoon");
+	attribute(w, "model", c->balloon ? "virtio" : "none");
+	if (c->balloon) {
+		leaf(w, "stats", "period", "1", NULL, NULL);
+		write_virtio_address(w, c);
+	}
+	close_element(w);
+}
+
+static bool has_isa(const struct domain_config *c)
+{
+	return !c->arch || strcmp(c->arch, "x86_64") == 0;
 }
 
 static void write_devices(xmlTextWriterPtr w, const struct domain_config *c)
@@ -94,13 +193,16 @@ static void write_devices(xmlTextWriterPtr w, const struct domain_config *c)
 		attribute(w, "type", "unix");
 		leaf(w, "source", "mode", "connect", "path", c->serials[i]);
 		open_element(w, "target");
-		attribute(w, "type", "isa-serial");
+		attribute(w, "type", has_isa(c) ? "isa-serial" : "system-serial");
 		attribute(w, "port", port);
-		leaf(w, "model", "name", "isa-serial", NULL, NULL);
+		leaf(w, "model", "name", has_isa(c) ? "isa-serial" : "pl011", NULL, NULL);
 		close_element(w);
 		close_element(w);
 	}
-	leaf(w, "memballoon", "model", "none", NULL, NULL);
+	for (size_t i = 0; i < c->n_disks; i++)
+		write_disk(w, c, &c->disks[i]);
+	write_link(w, c);
+	write_balloon(w, c);
 	close_element(w);
 }
 
@@ -126,6 +228,7 @@ static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 		attribute(w, "xmlns:qemu", QEMU_NAMESPACE);
 	element(w, "name", c->name);
 	write_resources(w, c);
+	write_cputune(w, c);
 	write_os(w, c);
 	/* A guest that ends, resets or panics is over: nothing restarts behind the back of a measurement. */
 	element(w, "on_poweroff", "destroy");

@@ -8,21 +8,45 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { DOMAIN_SERIALS_MAX = 4 };
+enum { DOMAIN_SERIALS_MAX = 4, DOMAIN_DISKS_MAX = 4 };
+
+/* A virtio disk from a raw image. Limits are per second; 0: none. */
+struct domain_disk {
+	const char *path, *target; /* "vda" */
+	bool read_only;
+	bool private_changes; /* what is written goes to a file of QEMU's own that ends with it; the image stays as it is */
+	int64_t read_bytes, write_bytes, read_ops, write_ops;
+};
+
+enum domain_link_kind { DOMAIN_LINK_NONE, DOMAIN_LINK_USER, DOMAIN_LINK_TAP };
+
+struct domain_link {
+	enum domain_link_kind kind;
+	const char *tap; /* an existing tap of ours, which libvirt does not manage */
+	const char *mac; /* NULL: libvirt chooses */
+};
 
 struct domain_config {
 	const char *name;
-	const char *type;    /* libvirt's domain type: "kvm", "qemu" (its word for TCG) or "test" */
-	const char *machine; /* "q35", "microvm" */
+	const char *type;      /* libvirt's domain type: "kvm", "qemu" (its word for TCG) or "test" */
+	const char *machine;   /* "q35", "microvm", "virt"; NULL: QEMU's default */
+	const char *arch;      /* NULL: x86_64; "aarch64" */
+	const char *cpu_model; /* NULL: QEMU's default; e.g. "cortex-a72" */
 	int64_t memory_bytes;
 	int vcpus;
 	const char *cpuset;                      /* list format; NULL or empty: not bound */
 	const char *kernel, *initrd, *cmdline;   /* NULL: left out */
 	const char *serials[DOMAIN_SERIALS_MAX]; /* unix sockets that QEMU connects to; [0] is the guest's ttyS0 */
 	size_t n_serials;
-	bool host_cpu;         /* the host's CPU model; needs hardware virtualisation */
-	bool few_capabilities; /* drop a capability whose queries cost 0.3 s a start, see domain_xml.c */
-	bool keep_owner;       /* a privileged daemon runs QEMU as uid:gid, and changes the owner of no file */
+	struct domain_disk disks[DOMAIN_DISKS_MAX];
+	size_t n_disks;
+	struct domain_link link;
+	const char *firmware, *nvram;                    /* pflash images (UEFI), or NULL: the machine's own firmware */
+	bool balloon;                                    /* a virtio balloon, for its statistics and to change the memory */
+	int64_t cpu_period_us, cpu_quota_us, cpu_shares; /* 0: none; libvirt needs cgroups of its own for these */
+	bool host_cpu;                                   /* the host's CPU model; needs hardware virtualisation */
+	bool few_capabilities;                           /* drop a capability whose queries cost 0.3 s a start, see domain_xml.c */
+	bool keep_owner;                                 /* a privileged daemon runs QEMU as uid:gid, and changes the owner of no file */
 	uid_t uid;
 	gid_t gid;
 };

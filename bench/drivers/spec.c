@@ -133,7 +133,14 @@ int driver_spec_default(struct driver_spec *spec, const char *key, const char *v
 static int parse_option(struct driver_spec *spec, char *word, struct error *err)
 {
 	char *equals = strchr(word, '=');
+	const struct driver *driver = driver_find(spec->name);
 
+	/* Rows of different presets are told apart without a label. */
+	if (!equals && driver->preset && *word) {
+		if (!driver_option(spec, "label", NULL))
+			snprintf(spec->label, sizeof(spec->label), "%s:%.40s", spec->name, word);
+		return set_option(spec, driver->preset, word, err);
+	}
 	if (!equals || equals == word)
 		return error_set(err, EINVAL, "driver '%s': expected option=value, got '%s'", spec->name, word);
 	*equals = '\0';

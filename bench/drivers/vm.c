@@ -12,6 +12,7 @@
 #include <vmdriver/vm.h>
 
 static const struct driver_option options_table[] = {
+	{"kind", "q35|microvm", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"machine", "q35|microvm", "type of machine (default: q35)"},
 	{"memory", "SIZE", "memory of the guest (default: the run's limit)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
@@ -20,6 +21,32 @@ static const struct driver_option options_table[] = {
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{NULL, NULL, NULL},
 };
+
+/* Kinds of machines people compare: each is a set of defaults, which other options may change. */
+static const struct kind {
+	const char *name, *machine;
+} kinds[] = {
+	{"q35", "q35"},
+	{"microvm", "microvm"},
+};
+
+static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
+{
+	const char *name = driver_option(spec, "kind", kinds[0].name);
+	char known[120] = "";
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t used = strlen(known);
+
+		if (strcmp(kinds[i].name, name) == 0) {
+			*ret = &kinds[i];
+			return 0;
+		}
+		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", kinds[i].name);
+	}
+	error_set(err, EINVAL, "kind of virtual machine '%s' is not known", name);
+	return error_hint(err, "kinds: %s", known);
+}
 
 static int parse_accel(const char *text, enum vm_accel_wish *ret, struct error *err)
 {
@@ -36,10 +63,15 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
+	const struct kind *kind;
+	int rc = find_kind(spec, &kind, err);
+
+	if (rc < 0)
+		return rc;
 
 	*ret = (struct vm_options){
 		.uri = driver_option(spec, "connect", NULL),
-		.machine = driver_option(spec, "machine", NULL),
+		.machine = driver_option(spec, "machine", kind->machine),
 		.kernel = driver_option(spec, "kernel", NULL),
 		.append = driver_option(spec, "append", NULL),
 		.init_path = config->agent_path,
@@ -52,7 +84,7 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 		.note_arg = config->note_arg,
 	};
 	if (memory) {
-		int rc = parse_bytes(memory, &ret->memory_bytes, err);
+		rc = parse_bytes(memory, &ret->memory_bytes, err);
 
 		if (rc < 0)
 			return error_prefix(err, "option memory");
@@ -167,6 +199,7 @@ const struct driver vm_driver = {
 	.name = "vm",
 	.summary = "the agent as PID 1 of a virtual machine, through libvirt and QEMU",
 	.options = options_table,
+	.preset = "kind",
 	.caps = DRIVER_IS_GUEST,
 	.probe = vm_probe,
 	.open = vm_open,
