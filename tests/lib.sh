@@ -64,7 +64,7 @@ wait_until() {
 # Everything that a run makes on a host, as text: processes of ours, mounts, cgroups, network namespaces, links, and files in run and temporary folders.
 host_state() {
 	echo "# processes"
-	ps -eo args= | grep -E 'bench-super|bench-agent|/agent|[q]emu-system|bench run|bench container' | grep -vE "grep|$0|bash" | sort || true
+	ps -eo args= | grep -E 'bench-super|bench-agent|/agent|[q]emu-system|bench run|bench container' | grep -vE "grep|$0|bash|-DBENCH_AGENT|-D BENCH_AGENT" | sort || true # a compiler that names the agent is none
 	echo "# mounts"
 	awk '{ print $3, $4, $5 }' /proc/self/mountinfo | sort
 	echo "# cgroups"
