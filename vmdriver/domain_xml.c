@@ -227,6 +227,7 @@ static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 	if (c->few_capabilities)
 		attribute(w, "xmlns:qemu", QEMU_NAMESPACE);
 	element(w, "name", c->name);
+	element(w, "uuid", c->uuid);
 	write_resources(w, c);
 	write_cputune(w, c);
 	write_os(w, c);

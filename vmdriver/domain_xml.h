@@ -49,6 +49,7 @@ struct domain_config {
 	bool keep_owner;                                 /* a privileged daemon runs QEMU as uid:gid, and changes the owner of no file */
 	uid_t uid;
 	gid_t gid;
+	const char *uuid; /* NULL: libvirt chooses */
 };
 
 /* The caller frees the text. */

@@ -39,6 +39,10 @@ int host_check_options(const struct vm_options *o, struct error *err)
 	}
 	if (o->memory_bytes < (4 << 20) || o->vcpus < 1)
 		return error_set(err, EINVAL, "a machine needs memory and at least one CPU");
+	if (o->restore && o->uri && !connection_uri_is_embed(o->uri)) {
+		error_set(err, ENOTSUP, "'%s': a machine that a daemon ends with its client cannot be saved", o->uri);
+		return error_hint(err, "use " VM_URI_EMBED);
+	}
 	return connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
 }
 
@@ -289,7 +293,8 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 	if (rc < 0)
 		return rc;
 	connection_save_capabilities(host->connection);
-	return host_choose_accelerator(host, o, err);
+	rc = host_choose_accelerator(host, o, err);
+	return rc == 0 && o->restore ? snapshot_make(host, o, &host->snapshot, err) : rc;
 }
 
 int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct error *err)
@@ -324,6 +329,7 @@ void vm_host_close(struct vm_host *host)
 		return;
 	while (host->vms)
 		vm_stop(host->vms, NULL);
+	snapshot_free(host->snapshot);
 	/* A libvirt that hangs still holds the host by its call-back and threads: then memory is left to the end of the process. */
 	if (host->connection && !host->wedged) {
 		if (host->event_id >= 0)

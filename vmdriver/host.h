@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "domain_xml.h"
 #include "kernel.h"
+#include "snapshot.h"
 #include "vm.h"
 
 #include <limits.h>
@@ -18,7 +19,8 @@ struct vm_host {
 	char kernel[PATH_MAX], initramfs[PATH_MAX], cpuset[128];
 	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
-	bool wedged; /* libvirt did not come back from a call: nothing more is asked of it */
+	struct snapshot *snapshot; /* NULL: machines are booted */
+	bool wedged;               /* libvirt did not come back from a call: nothing more is asked of it */
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;

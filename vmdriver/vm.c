@@ -150,13 +150,17 @@ static void give_up(struct vm *vm, struct launch *launch)
 	vm->domain = result.rc == 0 ? result.domain : NULL;
 }
 
-static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
+static int begin(struct vm *vm, struct launch **ret, struct error *err)
 {
-	struct domain_config config = vm->host->domain;
+	struct vm_host *host = vm->host;
+	struct launch_request request = {.name = vm->name, .flags = host->create_flags};
+	struct domain_config config = host->domain;
 	_cleanup_free_ char *xml = NULL;
-	struct launch *launch = NULL;
-	struct launch_result result;
 
+	if (host->snapshot) {
+		request.image = snapshot_path(host->snapshot);
+		return launch_begin(connection_handle(host->connection), &request, ret, err);
+	}
 	config.name = vm->name;
 	config.serials[0] = vm->paths[CONTROL];
 	config.serials[1] = vm->paths[CONSOLE];
@@ -164,8 +168,16 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 
 	int rc = domain_xml(&config, &xml, err);
 
-	if (rc == 0)
-		rc = launch_begin(connection_handle(vm->host->connection), xml, vm->host->create_flags, &launch, err);
+	request.xml = xml;
+	return rc < 0 ? rc : launch_begin(connection_handle(host->connection), &request, ret, err);
+}
+
+static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
+{
+	struct launch *launch = NULL;
+	struct launch_result result;
+	int rc = begin(vm, &launch, err);
+
 	if (rc < 0)
 		return rc;
 	rc = wait_created(vm, launch, deadline_ns, err);
@@ -180,6 +192,7 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 		return result.rc;
 	}
 	vm->domain = result.domain;
+	vm->view.created_ns = result.created_ns;
 	vm->view.resumed_ns = result.resumed_ns;
 	if (vm->view.control_fd < 0)
 		return error_set(err, ENOTCONN, "libvirt says that the machine runs, but nothing connected to its control stream");
@@ -211,8 +224,10 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 	if (host->wedged)
 		return error_set(err, EIO, "virtual machine '%s': libvirt hangs since an earlier start", id);
 
-	int rc = vm_new(host, id, &vm, err);
+	int rc = host->snapshot ? snapshot_next(host->snapshot, &id, err) : 0;
 
+	if (rc == 0)
+		rc = vm_new(host, id, &vm, err);
 	if (rc < 0)
 		return error_prefix(err, "virtual machine '%s'", id);
 	enlist(vm, true);

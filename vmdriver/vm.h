@@ -14,7 +14,7 @@
  * port, kept in memory and quoted by vm_diagnose().
  *
  * If the process dies, its machines live on: every QEMU, libvirt's probes included, has a path below run_dir on its command line,
- * by which a supervisor finds them. Does not do (yet): disks, networks, snapshots, remote hosts, other architectures. */
+ * by which a supervisor finds them. Does not do (yet): disks, networks, remote hosts, other architectures. */
 #pragma once
 
 #include <bench/error.h>
@@ -49,6 +49,11 @@ struct vm_options {
 	enum vm_accel_wish accel;
 	void (*note)(void *arg, const char *text); /* progress of long work; may be NULL */
 	void *note_arg;
+	/* Start from a saved state: one machine is booted in vm_host_open(), and saved once `ready` returns 0, which asks the guest's program over its
+	 * control stream. Every vm_start() then restores it: the program goes on where it was, and says nothing of itself. Embedded driver only. */
+	bool restore;
+	int (*ready)(void *arg, int control_fd, int64_t deadline_ns, struct error *err);
+	void *ready_arg;
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -66,8 +71,10 @@ struct vm_facts {
 	char kernel_source[256]; /* where the kernel file came from */
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
-	bool cache_unwritable; /* what was found out is not kept, the next run looks again */
-	bool without_root;     /* this process was root, and left that for libvirt's sake (account.h) */
+	bool cache_unwritable;  /* what was found out is not kept, the next run looks again */
+	bool without_root;      /* this process was root, and left that for libvirt's sake (account.h) */
+	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
+	int64_t snapshot_boot_ns, snapshot_save_ns;
 };
 
 struct vm_host;
@@ -79,6 +86,7 @@ struct vm_view {
 	pid_t pid;           /* of QEMU */
 	int64_t launched_ns; /* QEMU had connected to its control stream */
 	int64_t resumed_ns;  /* libvirt had set the vCPUs running */
+	int64_t created_ns;  /* libvirt had made the machine, still paused */
 };
 
 /* Connects and prepares. On failure nothing stays behind but what is worth keeping in cache_dir. */

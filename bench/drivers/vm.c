@@ -1,4 +1,6 @@
 /* vm: the agent as PID 1 of a small virtual machine, through libvirt. */
+#include "vm_ready.h"
+
 #include <bench/cleanup.h>
 #include <bench/driver.h>
 
@@ -12,22 +14,25 @@
 #include <vmdriver/vm.h>
 
 static const struct driver_option options_table[] = {
-	{"kind", "q35|microvm", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"kind", "q35|microvm|restore", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"machine", "q35|microvm", "type of machine (default: q35)"},
 	{"memory", "SIZE", "memory of the guest (default: the run's limit)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
+	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
 	{NULL, NULL, NULL},
 };
 
 /* Kinds of machines people compare: each is a set of defaults, which other options may change. */
 static const struct kind {
 	const char *name, *machine;
+	bool restore;
 } kinds[] = {
-	{"q35", "q35"},
-	{"microvm", "microvm"},
+	{"q35", "q35", false},
+	{"microvm", "microvm", false},
+	{"restore", "q35", true},
 };
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
@@ -59,6 +64,14 @@ static int parse_accel(const char *text, enum vm_accel_wish *ret, struct error *
 	return error_hint(err, "use auto, kvm or tcg");
 }
 
+static int parse_switch(const struct driver_spec *spec, const char *key, bool fallback, bool *ret, struct error *err)
+{
+	const char *text = driver_option(spec, key, fallback ? "on" : "off");
+
+	*ret = strcmp(text, "on") == 0;
+	return *ret || strcmp(text, "off") == 0 ? 0 : error_set(err, EINVAL, "option %s: '%s' is neither on nor off", key, text);
+}
+
 static int read_options(const struct driver_config *config, struct vm_options *ret, struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
@@ -82,7 +95,11 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 		.vcpus = config->vcpus > 0 ? config->vcpus : 1,
 		.note = config->note,
 		.note_arg = config->note_arg,
+		.ready = vm_ready,
 	};
+	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
+	if (rc < 0)
+		return rc;
 	if (memory) {
 		rc = parse_bytes(memory, &ret->memory_bytes, err);
 
@@ -132,6 +149,17 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 			 "the guest's memory is limited by its size, its CPUs by their number; QEMU itself is in no cgroup of its own");
 }
 
+static void report_snapshot(const struct vm_facts *facts, struct driver_info *info)
+{
+	if (facts->snapshot_bytes == 0)
+		return;
+	driver_info_set(info, "saved state", "%lld bytes", (long long)facts->snapshot_bytes);
+	driver_info_set(info, "saved in", "%.3f s", (double)facts->snapshot_save_ns / 1e9);
+	driver_info_set(info, "cold boot", "%.3f s", (double)facts->snapshot_boot_ns / 1e9);
+	driver_info_note(info, "restored from the saved state of one machine: no kernel and no init starts in it, what is random to one is "
+			       "the same to all");
+}
+
 static int vm_open(const struct driver_config *config, void **ret_state, struct driver_info *ret_info, struct error *err)
 {
 	struct vm_options options;
@@ -149,6 +177,7 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 	if (rc < 0)
 		return rc;
 	report(vm_host_facts(host), &options, ret_info);
+	report_snapshot(vm_host_facts(host), ret_info);
 	*ret_state = host;
 	return 0;
 }
@@ -169,6 +198,7 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 	instance->read_fd = instance->write_fd = view->control_fd;
 	instance->pids[0] = view->pid;
 	instance->n_pids = 1;
+	instance->has_greeted = vm_host_facts(state)->snapshot_bytes > 0;
 	return 0;
 }
 
