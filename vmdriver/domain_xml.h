@@ -49,7 +49,8 @@ struct domain_config {
 	bool keep_owner;                                 /* a privileged daemon runs QEMU as uid:gid, and changes the owner of no file */
 	uid_t uid;
 	gid_t gid;
-	const char *uuid; /* NULL: libvirt chooses */
+	const char *uuid;  /* NULL: libvirt chooses */
+	const char *trace; /* file for QEMU's trace of what firmware fetches (boot_trace.h), or NULL */
 };
 
 /* The caller frees the text. */

@@ -1,6 +1,7 @@
 /* What the parts of this library share: the open connection with all that every machine of it has in common, and one machine. Private. */
 #pragma once
 
+#include "boot_trace.h"
 #include "channel.h"
 #include "connection.h"
 #include "domain_xml.h"
@@ -20,7 +21,8 @@ struct vm_host {
 	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
 	struct snapshot *snapshot; /* NULL: machines are booted */
-	bool wedged;               /* libvirt did not come back from a call: nothing more is asked of it */
+	bool trace_kernel, trace_process;
+	bool wedged; /* libvirt did not come back from a call: nothing more is asked of it */
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;
@@ -38,6 +40,7 @@ struct vm {
 	int listeners[2]; /* control, console */
 	char paths[2][PATH_MAX];
 	struct console console;
+	struct boot_trace trace;
 	char name[80]; /* libvirt's */
 	int ended;     /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
 };

@@ -40,6 +40,7 @@ static void vm_free(struct vm *vm)
 			unlink(vm->paths[i]);
 	}
 	console_done(&vm->console);
+	boot_trace_done(&vm->trace);
 	if (vm->view.control_fd >= 0)
 		close(vm->view.control_fd);
 	if (vm->pidfd >= 0)
@@ -56,6 +57,7 @@ static int vm_new(struct vm_host *host, const char *id, struct vm **ret, struct 
 		return error_set(err, ENOMEM, "out of memory");
 	*vm = (struct vm){.host = host, .pidfd = -1, .listeners = {-1, -1}, .view.control_fd = -1, .ended = -1};
 	console_init(&vm->console);
+	boot_trace_init(&vm->trace);
 	snprintf(vm->name, sizeof(vm->name), "bench-%s", id);
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		rc = path_format(vm->paths[i], sizeof(vm->paths[i]), err, "%s/%s.%d", host->dir, id, i);
@@ -108,12 +110,15 @@ static int wait_created(struct vm *vm, struct launch *launch, int64_t deadline_n
 			{.fd = vm->listeners[CONTROL], .events = POLLIN},
 			{.fd = vm->listeners[CONSOLE], .events = POLLIN},
 			{.fd = launch_fd(launch), .events = POLLIN},
+			{.fd = vm->trace.fd, .events = POLLIN},
 		};
 		int timeout_ms = milliseconds_left(deadline_ns);
-		int ready = poll(fds, 3, timeout_ms);
+		int ready = poll(fds, 4, timeout_ms);
 
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, "wait for QEMU");
+		if (ready > 0 && fds[3].revents)
+			boot_trace_take(&vm->trace);
 		for (int i = 0; i < 2 && ready > 0; i++) {
 			int rc = fds[i].revents ? take_connection(vm, i, err) : 0;
 
@@ -150,6 +155,21 @@ static void give_up(struct vm *vm, struct launch *launch)
 	vm->domain = result.rc == 0 ? result.domain : NULL;
 }
 
+static int begin_trace(struct vm *vm, struct error *err)
+{
+	struct vm_host *host = vm->host;
+	char path[PATH_MAX] = "", pid_dir[PATH_MAX];
+	bool process = host->trace_process && connection_pid_dir(host->connection, pid_dir, sizeof(pid_dir));
+	int rc = host->trace_kernel ? path_format(path, sizeof(path), err, "%s.trace", vm->paths[CONTROL]) : 0;
+
+	return rc < 0 ? rc : boot_trace_begin(&vm->trace, path, process ? pid_dir : NULL, vm->name, err);
+}
+
+int64_t vm_kernel_ns(const struct vm *vm)
+{
+	return boot_trace_kernel_ns(&vm->trace);
+}
+
 static int begin(struct vm *vm, struct launch **ret, struct error *err)
 {
 	struct vm_host *host = vm->host;
@@ -157,6 +177,10 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	struct domain_config config = host->domain;
 	_cleanup_free_ char *xml = NULL;
 
+	int rc = begin_trace(vm, err);
+
+	if (rc < 0)
+		return rc;
 	if (host->snapshot) {
 		request.image = snapshot_path(host->snapshot);
 		return launch_begin(connection_handle(host->connection), &request, ret, err);
@@ -165,9 +189,8 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	config.serials[0] = vm->paths[CONTROL];
 	config.serials[1] = vm->paths[CONSOLE];
 	config.n_serials = 2;
-
-	int rc = domain_xml(&config, &xml, err);
-
+	config.trace = vm->trace.path[0] ? vm->trace.path : NULL;
+	rc = domain_xml(&config, &xml, err);
 	request.xml = xml;
 	return rc < 0 ? rc : launch_begin(connection_handle(host->connection), &request, ret, err);
 }
@@ -194,6 +217,8 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	vm->domain = result.domain;
 	vm->view.created_ns = result.created_ns;
 	vm->view.resumed_ns = result.resumed_ns;
+	vm->view.forked_ns = vm->trace.forked_ns;
+	vm->view.begun_ns = vm->trace.begun_ns;
 	if (vm->view.control_fd < 0)
 		return error_set(err, ENOTCONN, "libvirt says that the machine runs, but nothing connected to its control stream");
 	return 0;

@@ -54,6 +54,8 @@ struct vm_options {
 	bool restore;
 	int (*ready)(void *arg, int control_fd, int64_t deadline_ns, struct error *err);
 	void *ready_arg;
+	bool trace_kernel;  /* see when firmware hands over to the kernel, where that can be seen (boot_trace.h) */
+	bool trace_process; /* stamp when libvirt forked QEMU and when QEMU began */
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -87,6 +89,8 @@ struct vm_view {
 	int64_t launched_ns; /* QEMU had connected to its control stream */
 	int64_t resumed_ns;  /* libvirt had set the vCPUs running */
 	int64_t created_ns;  /* libvirt had made the machine, still paused */
+	int64_t forked_ns;   /* libvirt had forked QEMU; 0: not asked for, or not seen */
+	int64_t begun_ns;    /* QEMU read its options; likewise */
 };
 
 /* Connects and prepares. On failure nothing stays behind but what is worth keeping in cache_dir. */
@@ -99,6 +103,9 @@ void vm_host_close(struct vm_host *host);
  * libvirt hangs. On failure nothing of it is left. */
 int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct vm **ret, struct error *err);
 const struct vm_view *vm_view(const struct vm *vm);
+
+/* When firmware was done with loading and went to the kernel; 0: not seen, or not yet. */
+int64_t vm_kernel_ns(const struct vm *vm);
 
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);

@@ -1,5 +1,6 @@
 /* vm: the agent as PID 1 of a small virtual machine, through libvirt. */
 #include "vm_ready.h"
+#include "vm_steps.h"
 
 #include <bench/cleanup.h>
 #include <bench/driver.h>
@@ -22,6 +23,7 @@ static const struct driver_option options_table[] = {
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
+	{"kernel-mark", "on|off", "let QEMU trace what firmware loads, to see when the kernel begins (default: on)"},
 	{NULL, NULL, NULL},
 };
 
@@ -76,7 +78,7 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
-	const struct kind *kind;
+	const struct kind *kind = &kinds[0];
 	int rc = find_kind(spec, &kind, err);
 
 	if (rc < 0)
@@ -96,8 +98,11 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 		.note = config->note,
 		.note_arg = config->note_arg,
 		.ready = vm_ready,
+		.trace_process = config->record_steps,
 	};
 	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
+	if (rc == 0)
+		rc = parse_switch(spec, "kernel-mark", true, &ret->trace_kernel, err);
 	if (rc < 0)
 		return rc;
 	if (memory) {
@@ -178,6 +183,8 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 		return rc;
 	report(vm_host_facts(host), &options, ret_info);
 	report_snapshot(vm_host_facts(host), ret_info);
+	if (config->record_steps)
+		vm_steps_declare(options.restore, ret_info);
 	*ret_state = host;
 	return 0;
 }
@@ -200,6 +207,20 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 	instance->n_pids = 1;
 	instance->has_greeted = vm_host_facts(state)->snapshot_bytes > 0;
 	return 0;
+}
+
+/* The kernel's begin comes from QEMU's own stamps. One that is not where it belongs (the clock was set meanwhile) is none. */
+static void vm_driver_observe(void *state, const struct instance *instance, struct timeline *timeline)
+{
+	const struct vm *vm = instance->priv;
+	int64_t kernel_ns = vm ? vm_kernel_ns(vm) : 0;
+	int64_t until_ns = timeline_has(timeline, MARK_INIT) ? timeline->at_ns[MARK_INIT] : clock_now_ns();
+
+	if (!vm)
+		return;
+	if (timeline_has(timeline, MARK_SANDBOX) && timeline->at_ns[MARK_SANDBOX] <= kernel_ns && kernel_ns <= until_ns)
+		timeline_mark_at(timeline, MARK_KERNEL, kernel_ns);
+	vm_steps_report(instance->has_greeted, vm_view(vm), timeline, instance->steps);
 }
 
 static void vm_driver_diagnose(void *state, const struct instance *instance, char *ret, size_t size)
@@ -234,6 +255,7 @@ const struct driver vm_driver = {
 	.probe = vm_probe,
 	.open = vm_open,
 	.start = vm_driver_start,
+	.observe = vm_driver_observe,
 	.diagnose = vm_driver_diagnose,
 	.stop = vm_driver_stop,
 	.close = vm_close,

@@ -76,6 +76,8 @@ int ladder_climb(const struct driver *driver, void *state, const char *id, int64
 	int rc = driver->start(state, &instance, timeline, err);
 	if (rc == 0 && has_agent)
 		rc = question(driver, &client, &instance, timeline, err);
+	if (driver->observe)
+		driver->observe(state, &instance, timeline);
 	if (rc == 0 && has_agent)
 		rc = agent_client_verify(&client, VERIFY_OPS, (uint64_t)timeline->at_ns[MARK_REQUEST],
 					 clock_now_ns() + VERIFY_TIMEOUT_S * INT64_C(1000000000), err);
