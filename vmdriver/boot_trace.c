@@ -61,51 +61,61 @@ void boot_trace_take(struct boot_trace *t)
 	}
 }
 
-/* "4711@1795489053.230729:fw_cfg_select 0x55697efa7220 key 0x0015 'cmdline_data', ret: 1" */
-static int64_t parse_line(const char *line)
+/* "4711@1795489053.230729:": the time of day in nanoseconds; 0: this is no line of a trace. */
+static int64_t parse_stamp(const char *line, const char **ret_event)
 {
-	const char *at = strchr(line, '@'), *key = strstr(line, " key 0x");
+	const char *at = strchr(line, '@');
 	char *end;
 
-	if (!at || !key || !strstr(line, ":fw_cfg_select "))
+	if (!at)
 		return 0;
 
-	long number = strtol(key + strlen(" key "), NULL, 16);
 	long long seconds = strtoll(at + 1, &end, 10);
 
-	if (number < KEY_FIRST || number > KEY_LAST || (number >= KEY_NUMA && number <= KEY_MAX_CPUS))
-		return 0;
 	if (*end != '.' || seconds <= 0 || seconds > INT64_MAX / 1000000000 - 1)
 		return 0;
 
 	const char *fraction = end + 1;
 	long microseconds = strtol(fraction, &end, 10);
 
-	return end - fraction == 6 && microseconds >= 0 ? seconds * 1000000000 + microseconds * 1000 : 0;
+	*ret_event = end + 1;
+	return *end == ':' && end - fraction == 6 && microseconds >= 0 ? seconds * 1000000000 + microseconds * 1000 : 0;
 }
 
-int64_t boot_trace_parse(const char *text)
+/* "fw_cfg_select 0x55697efa7220 key 0x0015 'cmdline_data', ret: 1" */
+static bool is_part_of_kernel(const char *event)
 {
-	int64_t last_ns = 0;
+	const char *key = strstr(event, " key 0x");
+	long number = key && strncmp(event, "fw_cfg_select ", 14) == 0 ? strtol(key + strlen(" key "), NULL, 16) : -1;
+
+	return number >= KEY_FIRST && number <= KEY_LAST && (number < KEY_NUMA || number > KEY_MAX_CPUS);
+}
+
+static void parse_line(const char *line, struct vm_stamps *stamps)
+{
+	const char *event;
+	int64_t at_ns = parse_stamp(line, &event);
+
+	if (at_ns == 0)
+		return;
+	if (stamps->running_ns == 0 && strncmp(event, "vm_state_notify running 1 ", 26) == 0)
+		stamps->running_ns = at_ns;
+	if (is_part_of_kernel(event))
+		stamps->kernel_ns = at_ns;
+}
+
+void boot_trace_parse(const char *text, struct vm_stamps *ret)
+{
 	char line[256];
 
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-
-		/* What has no end is not written yet. */
-		if (text[length] == '\0')
-			break;
-		if (length < sizeof(line)) {
-			memcpy(line, text, length);
-			line[length] = '\0';
-
-			int64_t at_ns = parse_line(line);
-
-			last_ns = at_ns > 0 ? at_ns : last_ns;
+	*ret = (struct vm_stamps){0};
+	/* What has no end is not written yet. */
+	for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+		if ((size_t)(end - text) < sizeof(line)) {
+			memcpy(line, text, (size_t)(end - text));
+			line[end - text] = '\0';
+			parse_line(line, ret);
 		}
-		text += length + 1;
-	}
-	return last_ns;
 }
 
 /* QEMU stamps with the time of day. It is the same clock as ours but for an offset, which changes by what the clock is corrected. */
@@ -118,16 +128,17 @@ static int64_t time_of_day_offset_ns(void)
 	return (int64_t)day.tv_sec * 1000000000 + day.tv_nsec - (before_ns + clock_now_ns()) / 2;
 }
 
-int64_t boot_trace_kernel_ns(const struct boot_trace *t)
+void boot_trace_stamps(const struct boot_trace *t, struct vm_stamps *ret)
 {
 	_cleanup_free_ char *text = t->path[0] ? malloc(TRACE_BYTES) : NULL;
+	int64_t offset_ns = time_of_day_offset_ns();
 
+	*ret = (struct vm_stamps){0};
 	if (!text || file_read("", t->path, text, TRACE_BYTES, NULL) < 0)
-		return 0;
-
-	int64_t last_ns = boot_trace_parse(text);
-
-	return last_ns > 0 ? last_ns - time_of_day_offset_ns() : 0;
+		return;
+	boot_trace_parse(text, ret);
+	ret->running_ns -= ret->running_ns > 0 ? offset_ns : 0;
+	ret->kernel_ns -= ret->kernel_ns > 0 ? offset_ns : 0;
 }
 
 void boot_trace_done(struct boot_trace *t)

@@ -1,14 +1,18 @@
 /* What QEMU and libvirt do on the way to a running guest, seen from outside: nothing in the guest is changed for it.
  *
+ * vCPUs: QEMU traces the moment at which it sets them running (-trace); libvirt comes back from its call some milliseconds later.
+ *
  * Kernel entry: firmware fetches kernel, initramfs and command line through QEMU's fw_cfg device, and jumps to the kernel right after the last of
- * them. QEMU traces each such request (-trace, some forty lines a boot) with the time of day, which is taken back to CLOCK_MONOTONIC. Without
+ * them. QEMU traces each such request (some forty lines a boot). Stamps are of the time of day, and are taken back to CLOCK_MONOTONIC. Without
  * firmware that loads a kernel (a boot loader on a disk, a machine whose kernel QEMU puts in place) there is nothing to see, and no mark.
  *
  * Process: libvirt writes QEMU's process number to a file when it has forked it; QEMU makes its trace file while it reads its options, the
  * first thing that it does. inotify tells of both.
  *
- * Order of calls: boot_trace_init(), boot_trace_begin(), (poll, boot_trace_take())*, boot_trace_kernel_ns(), boot_trace_done(). */
+ * Order of calls: boot_trace_init(), boot_trace_begin(), (poll, boot_trace_take())*, boot_trace_stamps(), boot_trace_done(). */
 #pragma once
+
+#include "vm.h"
 
 #include <bench/error.h>
 
@@ -32,13 +36,13 @@ int boot_trace_begin(struct boot_trace *trace, const char *path, const char *pid
 /* Stamps what inotify tells; returns at once. */
 void boot_trace_take(struct boot_trace *trace);
 
-/* When the firmware was done with loading, on CLOCK_MONOTONIC; 0: not known, or not yet. */
-int64_t boot_trace_kernel_ns(const struct boot_trace *trace);
+/* What QEMU's trace has told so far, on CLOCK_MONOTONIC. */
+void boot_trace_stamps(const struct boot_trace *trace, struct vm_stamps *ret);
 
 /* Releases, and removes the trace. Fine after init alone. */
 void boot_trace_done(struct boot_trace *trace);
 
 /* ---- for tests ---- */
 
-/* The last request for a part of the kernel in a trace, nanoseconds of the time of day; 0: there is none. */
-int64_t boot_trace_parse(const char *text);
+/* The same from the text of a trace, as it stands there: nanoseconds of the time of day. */
+void boot_trace_parse(const char *text, struct vm_stamps *ret);

@@ -223,7 +223,7 @@ static void write_security(xmlTextWriterPtr w, const struct domain_config *c)
 /* libvirt has no words of its own for it. */
 static void write_trace(xmlTextWriterPtr w, const struct domain_config *c)
 {
-	const char *const arguments[] = {"-trace", "enable=fw_cfg_select", "-D", c->trace};
+	const char *const arguments[] = {"-trace", "enable=fw_cfg_select", "-trace", "enable=vm_state_notify", "-D", c->trace};
 
 	if (!c->trace)
 		return;

@@ -50,7 +50,7 @@ struct domain_config {
 	uid_t uid;
 	gid_t gid;
 	const char *uuid;  /* NULL: libvirt chooses */
-	const char *trace; /* file for QEMU's trace of what firmware fetches (boot_trace.h), or NULL */
+	const char *trace; /* file for QEMU's trace of a start (boot_trace.h), or NULL */
 };
 
 /* The caller frees the text. */

@@ -21,7 +21,7 @@ struct vm_host {
 	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
 	struct snapshot *snapshot; /* NULL: machines are booted */
-	bool trace_kernel, trace_process;
+	bool trace_guest, trace_process;
 	bool wedged; /* libvirt did not come back from a call: nothing more is asked of it */
 
 	/* Written by libvirt's event thread. */

@@ -160,14 +160,14 @@ static int begin_trace(struct vm *vm, struct error *err)
 	struct vm_host *host = vm->host;
 	char path[PATH_MAX] = "", pid_dir[PATH_MAX];
 	bool process = host->trace_process && connection_pid_dir(host->connection, pid_dir, sizeof(pid_dir));
-	int rc = host->trace_kernel ? path_format(path, sizeof(path), err, "%s.trace", vm->paths[CONTROL]) : 0;
+	int rc = host->trace_guest ? path_format(path, sizeof(path), err, "%s.trace", vm->paths[CONTROL]) : 0;
 
 	return rc < 0 ? rc : boot_trace_begin(&vm->trace, path, process ? pid_dir : NULL, vm->name, err);
 }
 
-int64_t vm_kernel_ns(const struct vm *vm)
+void vm_stamps(const struct vm *vm, struct vm_stamps *ret)
 {
-	return boot_trace_kernel_ns(&vm->trace);
+	boot_trace_stamps(&vm->trace, ret);
 }
 
 static int begin(struct vm *vm, struct launch **ret, struct error *err)

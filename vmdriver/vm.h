@@ -54,7 +54,7 @@ struct vm_options {
 	bool restore;
 	int (*ready)(void *arg, int control_fd, int64_t deadline_ns, struct error *err);
 	void *ready_arg;
-	bool trace_kernel;  /* see when firmware hands over to the kernel, where that can be seen (boot_trace.h) */
+	bool trace_guest;   /* let QEMU stamp when the vCPUs run and when the kernel begins, where that can be seen (boot_trace.h) */
 	bool trace_process; /* stamp when libvirt forked QEMU and when QEMU began */
 };
 
@@ -104,8 +104,13 @@ void vm_host_close(struct vm_host *host);
 int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct vm **ret, struct error *err);
 const struct vm_view *vm_view(const struct vm *vm);
 
-/* When firmware was done with loading and went to the kernel; 0: not seen, or not yet. */
-int64_t vm_kernel_ns(const struct vm *vm);
+/* What QEMU stamped itself, on CLOCK_MONOTONIC; 0: not asked for, not seen, or not yet. */
+struct vm_stamps {
+	int64_t running_ns; /* it set the vCPUs running; resumed_ns is when libvirt said so */
+	int64_t kernel_ns;  /* firmware had loaded the kernel, and went to it; never in a restored machine */
+};
+
+void vm_stamps(const struct vm *vm, struct vm_stamps *ret);
 
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);

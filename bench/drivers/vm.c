@@ -23,7 +23,7 @@ static const struct driver_option options_table[] = {
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
-	{"kernel-mark", "on|off", "let QEMU trace what firmware loads, to see when the kernel begins (default: on)"},
+	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
 	{NULL, NULL, NULL},
 };
 
@@ -102,7 +102,7 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 	};
 	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
 	if (rc == 0)
-		rc = parse_switch(spec, "kernel-mark", true, &ret->trace_kernel, err);
+		rc = parse_switch(spec, "trace", true, &ret->trace_guest, err);
 	if (rc < 0)
 		return rc;
 	if (memory) {
@@ -209,18 +209,24 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 	return 0;
 }
 
-/* The kernel's begin comes from QEMU's own stamps. One that is not where it belongs (the clock was set meanwhile) is none. */
+/* QEMU's own stamps, where it was asked for them. One that is not where it belongs (the clock was set meanwhile) is none. */
 static void vm_driver_observe(void *state, const struct instance *instance, struct timeline *timeline)
 {
 	const struct vm *vm = instance->priv;
-	int64_t kernel_ns = vm ? vm_kernel_ns(vm) : 0;
-	int64_t until_ns = timeline_has(timeline, MARK_INIT) ? timeline->at_ns[MARK_INIT] : clock_now_ns();
+	struct vm_stamps stamps;
 
 	if (!vm)
 		return;
-	if (timeline_has(timeline, MARK_SANDBOX) && timeline->at_ns[MARK_SANDBOX] <= kernel_ns && kernel_ns <= until_ns)
-		timeline_mark_at(timeline, MARK_KERNEL, kernel_ns);
-	vm_steps_report(instance->has_greeted, vm_view(vm), timeline, instance->steps);
+	vm_stamps(vm, &stamps);
+
+	const struct vm_view *view = vm_view(vm);
+	int64_t until_ns = timeline_has(timeline, MARK_INIT) ? timeline->at_ns[MARK_INIT] : clock_now_ns();
+
+	if (view->launched_ns <= stamps.running_ns && stamps.running_ns <= view->resumed_ns)
+		timeline_mark_at(timeline, MARK_SANDBOX, stamps.running_ns);
+	if (timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
+		timeline_mark_at(timeline, MARK_KERNEL, stamps.kernel_ns);
+	vm_steps_report(instance->has_greeted, view, timeline, instance->steps);
 }
 
 static void vm_driver_diagnose(void *state, const struct instance *instance, char *ret, size_t size)

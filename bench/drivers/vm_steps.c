@@ -23,7 +23,8 @@ static const struct step of_boot[] = {
 
 static const struct step of_restore[] = {
 	{"libvirt: until it forks QEMU", STEP_PARENT, REQUEST, FORKED},
-	{"QEMU: until it connects its channels", STEP_CHILD, FORKED, LAUNCHED},
+	{"QEMU: until it reads its options", STEP_CHILD, FORKED, BEGUN},
+	{"QEMU: until it connects its channels", STEP_CHILD, BEGUN, LAUNCHED},
 	{"libvirt: QEMU's devices, the saved state read", STEP_PARENT, LAUNCHED, CREATED},
 	{"libvirt: sets the vCPUs running", STEP_PARENT, CREATED, RESUMED},
 	{"guest: goes on, answers", STEP_CHILD, RESUMED, READY},
@@ -50,7 +51,7 @@ void vm_steps_report(bool restored, const struct vm_view *view, const struct tim
 		[BEGUN] = view->begun_ns,
 		[LAUNCHED] = view->launched_ns,
 		[CREATED] = view->created_ns,
-		[RESUMED] = view->resumed_ns,
+		[RESUMED] = mark_ns(timeline, MARK_SANDBOX),
 		[KERNEL] = mark_ns(timeline, MARK_KERNEL),
 		[INIT] = mark_ns(timeline, MARK_INIT),
 		[READY] = mark_ns(timeline, MARK_READY),
