@@ -112,6 +112,16 @@ struct vm_stamps {
 
 void vm_stamps(const struct vm *vm, struct vm_stamps *ret);
 
+/* Memory of a running machine, bytes; -1: not known. A look at it takes milliseconds. */
+struct vm_memory {
+	int64_t ram_bytes;            /* of the guest's memory, what the host has given it so far */
+	int64_t vmm_pss_bytes;        /* PSS of QEMU without the guest's memory */
+	int64_t balloon_bytes;        /* what the balloon leaves to the guest, where there is one */
+	int64_t balloon_unused_bytes; /* what the guest told its balloon to have free */
+};
+
+void vm_memory(struct vm *vm, struct vm_memory *ret);
+
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);
 

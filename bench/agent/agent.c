@@ -116,6 +116,21 @@ static int answer_run(const struct agent *agent, char *arguments)
 	return send_line(agent, line);
 }
 
+static int answer_memory(const struct agent *agent)
+{
+	char line[96], *at = line;
+	uint64_t total, available;
+
+	if (guest_memory(&total, &available) < 0)
+		return send_line(agent, "error /proc/meminfo cannot be read");
+	at = append_text(at, "memory total=");
+	at = append_number(at, total);
+	at = append_text(at, " available=");
+	at = append_number(at, available);
+	*at = '\0';
+	return send_line(agent, line);
+}
+
 /* Returns 1 to end, -1 when the stream is broken. */
 static int answer(const struct agent *agent, char *line)
 {
@@ -123,11 +138,13 @@ static int answer(const struct agent *agent, char *line)
 		return send_line(agent, "pong");
 	if (strncmp(line, "run ", 4) == 0)
 		return answer_run(agent, line + 4);
+	if (strcmp(line, "memory") == 0)
+		return answer_memory(agent);
 	if (strcmp(line, "quit") == 0) {
 		send_line(agent, "bye");
 		return 1;
 	}
-	return send_line(agent, "error unknown request; expected ping, run or quit");
+	return send_line(agent, "error unknown request; expected ping, run, memory or quit");
 }
 
 /* Answers every whole line in the buffer and keeps the rest. */

@@ -237,6 +237,20 @@ static void vm_driver_diagnose(void *state, const struct instance *instance, cha
 		ret[0] = '\0';
 }
 
+static int vm_driver_footprint(void *state, const struct instance *instance, struct footprint *ret, struct error *err)
+{
+	struct vm_memory memory;
+
+	if (!instance->priv)
+		return error_set(err, ENOTCONN, "the machine does not run");
+	vm_memory(instance->priv, &memory);
+	ret->guest.ram_bytes = memory.ram_bytes;
+	ret->guest.vmm_pss_bytes = memory.vmm_pss_bytes;
+	ret->guest.balloon_bytes = memory.balloon_bytes;
+	ret->guest.balloon_unused_bytes = memory.balloon_unused_bytes;
+	return 0;
+}
+
 static int vm_driver_stop(void *state, struct instance *instance, struct error *err)
 {
 	int rc = vm_stop(instance->priv, err);
@@ -263,6 +277,7 @@ const struct driver vm_driver = {
 	.start = vm_driver_start,
 	.observe = vm_driver_observe,
 	.diagnose = vm_driver_diagnose,
+	.footprint = vm_driver_footprint,
 	.stop = vm_driver_stop,
 	.close = vm_close,
 };

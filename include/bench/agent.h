@@ -8,6 +8,7 @@
  *                   hello bench-agent 1 pid=<pid> start_ns=<CLOCK_MONOTONIC at the first instruction of main>
  *   host  -> agent  ping                               pong
  *                   run <workload> [<key>=<value>]…    begin, then: end {"ops":…,"checksum":"…"}
+ *                   memory                             memory total=<bytes> available=<bytes>, as its kernel sees it
  *                   quit                               bye, and the instance ends
  *   agent -> host   error <reason>                     for every line that it does not understand
  *
