@@ -1,6 +1,5 @@
 #include "boot_trace.h"
 
-#include <base/files.h>
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
 #include <errno.h>
@@ -130,12 +129,14 @@ static int64_t time_of_day_offset_ns(void)
 
 void boot_trace_stamps(const struct boot_trace *t, struct vm_stamps *ret)
 {
-	_cleanup_free_ char *text = t->path[0] ? malloc(TRACE_BYTES) : NULL;
+	_cleanup_free_ char *text = malloc(TRACE_BYTES);
+	_cleanup_fclose_ FILE *file = t->path[0] ? fopen(t->path, "re") : NULL;
 	int64_t offset_ns = time_of_day_offset_ns();
 
 	*ret = (struct vm_stamps){0};
-	if (!text || file_read("", t->path, text, TRACE_BYTES, NULL) < 0)
+	if (!text || !file)
 		return;
+	text[fread(text, 1, TRACE_BYTES - 1, file)] = '\0';
 	boot_trace_parse(text, ret);
 	ret->running_ns -= ret->running_ns > 0 ? offset_ns : 0;
 	ret->kernel_ns -= ret->kernel_ns > 0 ? offset_ns : 0;
