@@ -293,7 +293,7 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 	if (rc < 0)
 		return rc;
 	/* A daemon's QEMU may be another user's, who cannot write here. */
-	host->trace_guest = embed && o->trace_guest;
+	host->trace_guest = host->facts.traced = embed && o->trace_guest;
 	host->trace_process = embed && o->trace_process;
 	connection_save_capabilities(host->connection);
 	rc = host_choose_accelerator(host, o, err);

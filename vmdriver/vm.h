@@ -77,6 +77,7 @@ struct vm_facts {
 	bool without_root;      /* this process was root, and left that for libvirt's sake (account.h) */
 	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
 	int64_t snapshot_boot_ns, snapshot_save_ns;
+	bool traced; /* QEMU stamps vCPUs and kernel */
 };
 
 struct vm_host;

@@ -154,8 +154,10 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 			 "the guest's memory is limited by its size, its CPUs by their number; QEMU itself is in no cgroup of its own");
 }
 
-static void report_snapshot(const struct vm_facts *facts, struct driver_info *info)
+static void report_start(const struct vm_facts *facts, struct driver_info *info)
 {
+	driver_info_set(info, "trace", "%s", facts->traced ? "on" : "off");
+	driver_info_set(info, "start", "%s", facts->snapshot_bytes > 0 ? "restored" : "booted");
 	if (facts->snapshot_bytes == 0)
 		return;
 	driver_info_set(info, "saved state", "%lld bytes", (long long)facts->snapshot_bytes);
@@ -182,7 +184,7 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 	if (rc < 0)
 		return rc;
 	report(vm_host_facts(host), &options, ret_info);
-	report_snapshot(vm_host_facts(host), ret_info);
+	report_start(vm_host_facts(host), ret_info);
 	if (config->record_steps)
 		vm_steps_declare(options.restore, ret_info);
 	*ret_state = host;
