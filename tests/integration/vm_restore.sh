@@ -3,8 +3,8 @@
 source "$(dirname "$0")/../lib.sh"
 needs vm
 
-expect_fail 2 "neither on nor off" bench run startup --driver vm:restore=perhaps --n 1
-expect_fail 2 "a daemon ends with its client" bench run startup --driver vm:restore,connect=qemu:///system --n 1
+expect_fail 3 "neither on nor off" bench run startup --driver vm:restore=perhaps --n 1
+expect_fail 3 "a daemon ends with its client" bench run startup --driver vm:restore,connect=qemu:///system --n 1
 
 host_state >"$WORK/before"
 bench run startup --driver vm:q35,vm:restore --driver vm:restore,machine=microvm,label=micro --n 3 --warmup 1 --seed 7 --out "$WORK/out" \
