@@ -56,4 +56,18 @@ assert all(pair[0] == end for pair, end in zip(sample["steps"], ends)) and ends[
 PY
 done
 same_host "anatomy of a machine's start"
+
+# No room for the state: one line that says so, and nothing stays.
+if [ "$(id -u)" -eq 0 ]; then
+	mkdir "$WORK/small"
+	cat >"$WORK/small.sh" <<-'SH'
+		mount -t tmpfs -o size=50M none "$1/small"
+		BENCH_RUN_DIR=$1/small "$2/bench" run startup --driver vm:restore --n 1 --out "$1/never"
+		status=$?
+		[ -z "$(ls -A "$1/small")" ] || echo "bench: files are left" >&2
+		exit $status
+	SH
+	expect_fail 3 "save the machine: .*No space left" unshare --mount bash "$WORK/small.sh" "$WORK" "$BIN"
+	same_host "no room for a saved state"
+fi
 echo passed
