@@ -266,8 +266,10 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 static int open_all(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	bool embed = connection_uri_is_embed(host->facts.uri);
-	int rc = prepare_files(host, o, err);
+	int rc = host_open_aide(host, o, err);
 
+	if (rc == 0)
+		rc = prepare_files(host, o, err);
 	host->domain = (struct domain_config){
 		.memory_bytes = o->memory_bytes,
 		.vcpus = o->vcpus,
@@ -278,6 +280,8 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
+	if (rc == 0)
+		host_set_network(host, o);
 	/* The embedded driver has no such flag: nobody but us is connected to it. */
 	host->create_flags = embed ? 0 : VIR_DOMAIN_START_AUTODESTROY;
 	if (rc == 0)
@@ -308,6 +312,8 @@ int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct 
 	host->event_id = -1;
 	snprintf(host->facts.machine, sizeof(host->facts.machine), "%s", options->machine ? options->machine : VM_MACHINE_DEFAULT);
 	snprintf(host->facts.uri, sizeof(host->facts.uri), "%s", options->uri ? options->uri : VM_URI_EMBED);
+	strcpy(host->facts.cgroup, "none");
+	strcpy(host->facts.limits, "none");
 	snprintf(host->cpuset, sizeof(host->cpuset), "%s", options->cpuset ? options->cpuset : "");
 	rc = open_all(host, options, err);
 	if (rc < 0) {
@@ -330,6 +336,7 @@ void vm_host_close(struct vm_host *host)
 			virConnectDomainEventDeregisterAny(connection_handle(host->connection), host->event_id);
 		connection_close(host->connection);
 	}
+	aide_close(host->aide);
 	if (host->dir[0]) {
 		host_end_processes(host->dir);
 		dir_remove(host->dir, NULL);

@@ -86,6 +86,12 @@ static int take_connection(struct vm *vm, int which, struct error *err)
 		vm->view.launched_ns = now_ns;
 		vm->view.pid = pid;
 		vm->pidfd = pidfd_open(pid, 0);
+		/* Long before libvirt lets it go: QEMU connects first, then it makes the machine. */
+		int rc = host_admit(vm, err);
+		if (rc < 0) {
+			close(fd);
+			return rc;
+		}
 	}
 	if (which == CONSOLE)
 		return console_start(&vm->console, fd, err);
@@ -162,8 +168,10 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	config.serials[1] = vm->paths[CONSOLE];
 	config.n_serials = 2;
 
-	int rc = domain_xml(&config, &xml, err);
+	int rc = host_prepare_surroundings(vm, &config, err);
 
+	if (rc == 0)
+		rc = domain_xml(&config, &xml, err);
 	if (rc == 0)
 		rc = launch_begin(connection_handle(vm->host->connection), xml, vm->host->create_flags, &launch, err);
 	if (rc < 0)
@@ -332,12 +340,13 @@ int vm_stop(struct vm *vm, struct error *err)
 	char name[sizeof(vm->name)], log[PATH_MAX];
 	int rc = end_qemu(vm, err);
 	int forgotten = forget_domain(vm, rc < 0 ? NULL : err);
+	int released = host_release_surroundings(vm, rc < 0 || forgotten < 0 ? NULL : err);
 
 	snprintf(name, sizeof(name), "%s", vm->name);
 	if (connection_qemu_log(vm->host->connection, name, log, sizeof(log)))
 		unlink(log);
 	enlist(vm, false);
 	vm_free(vm);
-	rc = rc < 0 ? rc : forgotten;
+	rc = rc < 0 ? rc : forgotten < 0 ? forgotten : released;
 	return rc < 0 ? error_prefix(err, "stop virtual machine '%s'", name) : 0;
 }

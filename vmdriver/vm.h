@@ -34,6 +34,15 @@ enum vm_accel_wish { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG, VM_ACCEL_WISH_CO
 static const char *const vm_accel_wish_names[] = {"auto", "kvm", "tcg"};
 _Static_assert(sizeof(vm_accel_wish_names) / sizeof(vm_accel_wish_names[0]) == VM_ACCEL_WISH_COUNT, "one name a wish");
 
+/* NONE: no interface; USER: QEMU's own carrier, which reaches what the user reaches and cannot be reached; BRIDGE: a tap on a bridge of ours
+ * (network/network.h), embedded driver and root alone. */
+enum vm_network { VM_NETWORK_NONE, VM_NETWORK_USER, VM_NETWORK_BRIDGE, VM_NETWORK_COUNT };
+
+static const char *const vm_network_names[] = {"none", "user", "bridge"};
+_Static_assert(sizeof(vm_network_names) / sizeof(vm_network_names[0]) == VM_NETWORK_COUNT, "one name a network");
+
+struct journal;
+
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
 	const char *machine;   /* NULL: q35; or "microvm" */
@@ -49,6 +58,14 @@ struct vm_options {
 	enum vm_accel_wish accel;
 	void (*note)(void *arg, const char *text); /* progress of long work; may be NULL */
 	void *note_arg;
+	enum vm_network network;
+	const char *bridge;      /* name of the bridge, shared by all who name it; NULL: one of this host object's own */
+	const char *cgroup_name; /* of a group that is made for this host object's machines; NULL: QEMU stays where it is started */
+	bool cgroup_required;    /* fail where a limit cannot be had, instead of noting it */
+	int cpu_percent;         /* what all threads of QEMU may use, of one CPU; 0: not limited. This and the next need cgroup_name */
+	int cpu_weight;          /* 1 … 10,000; 0: 100 */
+	int64_t overhead_bytes;  /* QEMU's memory is limited to the guest's and this; 0: counted, not limited */
+	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -66,8 +83,11 @@ struct vm_facts {
 	char kernel_source[256]; /* where the kernel file came from */
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
-	bool cache_unwritable; /* what was found out is not kept, the next run looks again */
-	bool without_root;     /* this process was root, and left that for libvirt's sake (account.h) */
+	bool cache_unwritable;        /* what was found out is not kept, the next run looks again */
+	bool without_root;            /* this process was root, and left that for libvirt's sake (account.h) */
+	char network[128];            /* "none", or what it is and what carries its packets */
+	char cgroup[96], limits[128]; /* of QEMU: controllers, and limits; "none" */
+	char cgroup_note[256];        /* which limits are missing and why, or empty */
 };
 
 struct vm_host;
@@ -75,10 +95,12 @@ struct vm;
 
 /* A running machine as the caller sees it; valid until vm_stop(). Stamps are nanoseconds of the host's CLOCK_MONOTONIC. */
 struct vm_view {
-	int control_fd;      /* both ways, blocking, owned by the machine */
-	pid_t pid;           /* of QEMU */
-	int64_t launched_ns; /* QEMU had connected to its control stream */
-	int64_t resumed_ns;  /* libvirt had set the vCPUs running */
+	int control_fd;       /* both ways, blocking, owned by the machine */
+	pid_t pid;            /* of QEMU */
+	int64_t launched_ns;  /* QEMU had connected to its control stream */
+	int64_t resumed_ns;   /* libvirt had set the vCPUs running */
+	char memory_dir[256]; /* the folder of the control group that counts QEMU's memory, or empty */
+	char address[20];     /* the guest's ("10.88.0.2"), or empty */
 };
 
 /* Connects and prepares. On failure nothing stays behind but what is worth keeping in cache_dir. */
