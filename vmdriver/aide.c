@@ -199,13 +199,17 @@ static void answer(struct work *work, struct request *request)
 /* Whoever held these open would keep their other ends from seeing that the caller died. */
 static void close_others(int socket_fd, int journal_fd)
 {
-	int low = socket_fd < journal_fd ? socket_fd : journal_fd, high = socket_fd < journal_fd ? journal_fd : socket_fd;
+	const int keep[] = {socket_fd < journal_fd ? socket_fd : journal_fd, socket_fd < journal_fd ? journal_fd : socket_fd};
+	unsigned from = 3;
 
-	if (low > 3)
-		close_range(3, (unsigned)low - 1, 0);
-	if (low >= 3 && high > low + 1)
-		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-	close_range((unsigned)(high < 3 ? 3 : high + 1), ~0u, 0);
+	for (int i = 0; i < 2; i++) {
+		if (keep[i] < (int)from)
+			continue;
+		if (keep[i] > (int)from)
+			close_range(from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
+	}
+	close_range(from, ~0u, 0);
 }
 
 static void serve(struct work *work)
