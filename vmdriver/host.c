@@ -82,7 +82,9 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 		rc = prepare_kernel(host, o, err);
 	if (rc == 0)
 		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
-	return rc < 0 ? rc : initramfs_write(host->initramfs, o->init_path, err);
+	if (rc == 0)
+		rc = initramfs_write(host->initramfs, o->init_path, err);
+	return rc < 0 ? rc : host_add_modules(host, o, err);
 }
 
 void host_end_processes(const char *dir)
