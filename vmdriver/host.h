@@ -19,8 +19,9 @@ struct vm_host {
 	char kernel[PATH_MAX], initramfs[PATH_MAX], cpuset[128];
 	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
-	struct aide *aide; /* NULL: nothing is needed of root */
-	bool wedged;       /* libvirt did not come back from a call: nothing more is asked of it */
+	int64_t balloon_bytes; /* as in struct vm_options */
+	struct aide *aide;     /* NULL: nothing is needed of root */
+	bool wedged;           /* libvirt did not come back from a call: nothing more is asked of it */
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;

@@ -29,6 +29,8 @@ static int check_options(const struct vm_host *host, const struct vm_options *o,
 
 	if (rc == 0 && o->cgroup_name)
 		rc = check_uri(host, "a control group of ours", err);
+	if (rc == 0 && o->balloon_bytes > o->memory_bytes)
+		rc = error_set(err, EINVAL, "a balloon cannot leave a guest more memory than it is started with");
 	if (rc == 0 && !o->cgroup_name && (o->cpu_percent || o->cpu_weight || o->overhead_bytes))
 		rc = error_set(err, EINVAL, "limits of CPU time or QEMU's memory need a control group");
 	return rc;
@@ -78,12 +80,14 @@ int host_add_modules(struct vm_host *host, const struct vm_options *o, struct er
 	const struct virtio_modules_options options = {
 		.kernel_version = host->facts.kernel_version,
 		.cache_dir = o->cache_dir,
+		.net = o->network != VM_NETWORK_NONE,
+		.balloon = o->balloon_bytes > 0,
 		.mmio = strcmp(host->facts.machine, "microvm") == 0,
 		.note = o->note,
 		.note_arg = o->note_arg,
 	};
 
-	return o->network == VM_NETWORK_NONE ? 0 : virtio_modules_append(host->initramfs, &options, err);
+	return !options.net && !options.balloon ? 0 : virtio_modules_append(host->initramfs, &options, err);
 }
 
 void host_set_network(struct vm_host *host, const struct vm_options *o)
@@ -93,6 +97,8 @@ void host_set_network(struct vm_host *host, const struct vm_options *o)
 	char *fact = host->facts.network;
 	size_t size = sizeof(host->facts.network);
 
+	host->balloon_bytes = o->balloon_bytes;
+	host->domain.balloon = o->balloon_bytes > 0;
 	switch (o->network) {
 	case VM_NETWORK_BRIDGE:
 		*link = (struct domain_link){.kind = DOMAIN_LINK_TAP, .tap = "bench0", .vhost = vhost};

@@ -18,13 +18,25 @@
 enum { MODULE_MAX_BYTES = 4 << 20 };
 
 /* All that are kept. Each comes after those that it needs. */
-static const char *const all[] = {
-	"virtio_ring",  "virtio",     "virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "failover",
-	"net_failover", "virtio_net", NULL};
+static const char *const all[] = {"virtio_ring",
+				  "virtio",
+				  "virtio_mmio",
+				  "virtio_pci_modern_dev",
+				  "virtio_pci_legacy_dev",
+				  "virtio_pci",
+				  "failover",
+				  "net_failover",
+				  "virtio_net",
+				  "virtio_balloon",
+				  NULL};
 
-static bool is_needed(const char *name, bool mmio)
+static bool is_needed(const char *name, const struct virtio_modules_options *o)
 {
-	return mmio ? strncmp(name, "virtio_pci", 10) != 0 : strcmp(name, "virtio_mmio") != 0;
+	if (strcmp(name, "virtio_balloon") == 0)
+		return o->balloon;
+	if (strcmp(name, "virtio_net") == 0 || strstr(name, "failover"))
+		return o->net;
+	return o->mmio ? strncmp(name, "virtio_pci", 10) != 0 : strcmp(name, "virtio_mmio") != 0;
 }
 
 /* ---- where they come from ---- */
@@ -131,7 +143,7 @@ static int put_file(struct archive *a, const char *name, mode_t mode, const void
 	return fine ? 0 : error_set(err, EIO, "%s: %s", name, archive_error_string(a));
 }
 
-static int put_modules(struct archive *a, const char *dir, bool mmio, struct error *err)
+static int put_modules(struct archive *a, const char *dir, const struct virtio_modules_options *o, struct error *err)
 {
 	_cleanup_free_ char *data = malloc(MODULE_MAX_BYTES);
 	int rc = data ? put_file(a, "modules", S_IFDIR | 0755, NULL, 0, err) : error_set(err, ENOMEM, "out of memory");
@@ -141,7 +153,7 @@ static int put_modules(struct archive *a, const char *dir, bool mmio, struct err
 		char path[PATH_MAX], name[32];
 
 		rc = path_format(path, sizeof(path), err, "%s/%s.ko", dir, all[i]);
-		if (rc < 0 || !is_needed(all[i], mmio) || !path_exists(path))
+		if (rc < 0 || !is_needed(all[i], o) || !path_exists(path))
 			continue;
 		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 		ssize_t got = fd < 0 ? -1 : read(fd, data, MODULE_MAX_BYTES);
@@ -154,7 +166,7 @@ static int put_modules(struct archive *a, const char *dir, bool mmio, struct err
 }
 
 /* The kernel unpacks one archive after the other. */
-static int append(const char *initramfs, const char *dir, bool mmio, struct error *err)
+static int append(const char *initramfs, const char *dir, const struct virtio_modules_options *o, struct error *err)
 {
 	_cleanup_close_ int out = open(initramfs, O_WRONLY | O_APPEND | O_CLOEXEC);
 	struct archive *a = archive_write_new();
@@ -166,7 +178,7 @@ static int append(const char *initramfs, const char *dir, bool mmio, struct erro
 		 archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK || archive_write_open_fd(a, out) != ARCHIVE_OK)
 		rc = error_set(err, EIO, "write %s", initramfs);
 	if (rc == 0)
-		rc = put_modules(a, dir, mmio, err);
+		rc = put_modules(a, dir, o, err);
 	if (rc == 0 && archive_write_close(a) != ARCHIVE_OK)
 		rc = error_set(err, EIO, "write %s: %s", initramfs, archive_error_string(a));
 	archive_write_free(a);
@@ -182,5 +194,5 @@ int virtio_modules_append(const char *initramfs, const struct virtio_modules_opt
 	rc = path_format(place, sizeof(place), err, "%s/vm/modules/%s", o->cache_dir, version);
 	if (rc == 0 && !path_exists(place))
 		rc = fill(version, o, place, err);
-	return rc < 0 ? rc : append(initramfs, place, o->mmio, err);
+	return rc < 0 ? rc : append(initramfs, place, o, err);
 }

@@ -194,6 +194,17 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	return 0;
 }
 
+int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err)
+{
+	if (!vm->host->domain.balloon)
+		return error_set(err, ENOTSUP, "this machine has no balloon");
+	if (bytes < 1 << 20 || bytes > vm->host->domain.memory_bytes)
+		return error_set(err, EINVAL, "a balloon leaves a guest between 1 MiB and what it was started with");
+	if (virDomainSetMemoryFlags(vm->domain, (unsigned long)(bytes / 1024), VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return virt_error(err, "set the balloon");
+	return 0;
+}
+
 static void enlist(struct vm *vm, bool in)
 {
 	struct vm_host *host = vm->host;
@@ -225,6 +236,9 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 		return error_prefix(err, "virtual machine '%s'", id);
 	enlist(vm, true);
 	rc = vm_create(vm, deadline_ns, err);
+	/* The guest's driver finds it when it comes up. */
+	if (rc == 0 && host->balloon_bytes && host->domain.balloon)
+		rc = vm_set_memory(vm, host->balloon_bytes, err);
 	if (rc < 0) {
 		error_prefix(err, "virtual machine '%s'", id);
 		vm_stop(vm, NULL);

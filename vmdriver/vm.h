@@ -65,6 +65,7 @@ struct vm_options {
 	int cpu_percent;         /* what all threads of QEMU may use, of one CPU; 0: not limited. This and the next need cgroup_name */
 	int cpu_weight;          /* 1 … 10,000; 0: 100 */
 	int64_t overhead_bytes;  /* QEMU's memory is limited to the guest's and this; 0: counted, not limited */
+	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
 	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
 };
 
@@ -113,6 +114,9 @@ void vm_host_close(struct vm_host *host);
  * libvirt hangs. On failure nothing of it is left. */
 int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct vm **ret, struct error *err);
 const struct vm_view *vm_view(const struct vm *vm);
+
+/* Lets the guest's balloon take or give memory until it has so much; the guest does that in its own time. Needs balloon_bytes among the options. */
+int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err);
 
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);

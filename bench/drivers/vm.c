@@ -26,6 +26,7 @@ static const struct driver_option options_table[] = {
 	{"cgroup", "auto|on|off", "a control group for QEMU; auto: where permitted and a limit needs one, on: or fail (default auto)"},
 	{"cpu", "PERCENT", "of one CPU, for all threads of QEMU: 200 is two CPUs (default: not limited but by vcpus)"},
 	{"cpu-weight", "N", "of QEMU against others, 1 to 10,000 (default 100)"},
+	{"balloon", "SIZE", "a balloon takes memory from the guest until it has this (default: no balloon)"},
 	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
 	{NULL, NULL, NULL},
 };
@@ -118,6 +119,9 @@ static int read_limits(const struct driver_config *config, char *name, struct vm
 		rc = read_number(spec, "cpu-weight", 10000, &ret->cpu_weight, err);
 	if (rc == 0 && overhead && (rc = parse_bytes(overhead, &ret->overhead_bytes, err)) < 0)
 		error_prefix(err, "option overhead");
+	const char *balloon = driver_option(spec, "balloon", NULL);
+	if (rc == 0 && balloon && (rc = parse_bytes(balloon, &ret->balloon_bytes, err)) < 0)
+		error_prefix(err, "option balloon");
 	if (rc < 0)
 		return rc;
 	bool limited = ret->cpu_percent || ret->cpu_weight || ret->overhead_bytes;
@@ -196,6 +200,8 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
 	driver_info_set(info, "memory", "%lld", (long long)options->memory_bytes);
+	if (options->balloon_bytes)
+		driver_info_set(info, "balloon", "%lld", (long long)options->balloon_bytes);
 	driver_info_set(info, "vcpus", "%d", options->vcpus);
 	if (strcmp(facts->accelerator, "tcg") == 0)
 		driver_info_note(info, "TCG (emulated): the guest's processor is emulated in software, %s", facts->accelerator_reason);

@@ -114,6 +114,63 @@ Test(vm_limits, a_guest_cannot_use_more_memory_than_it_has)
 	play(&s, act_memory);
 }
 
+static bool touches(const struct vm *vm, const char *request)
+{
+	char line[512];
+
+	return ask(vm, request, line, sizeof(line)) && strcmp(line, "touched") == 0;
+}
+
+/* The guest's driver takes its time. */
+static bool until_touches(const struct vm *vm, const char *request, bool wanted)
+{
+	int64_t deadline_ns = in_ms(20000);
+
+	while (touches(vm, request) != wanted)
+		if (clock_now_ns() > deadline_ns)
+			return false;
+		else
+			poll(NULL, 0, 50);
+	return true;
+}
+
+static void act_balloon(struct scene *s)
+{
+	struct vm_host *host = open_host(s);
+	struct vm *vm = begin(host, "balloon");
+	struct error err = {0};
+
+	if (vm) {
+		check(until_touches(vm, "touch 100", false), "the balloon takes nothing");
+		check(vm_set_memory(vm, s->options.memory_bytes, &err) == 0, "%s", err.message);
+		check(until_touches(vm, "touch 100", true), "the balloon gives nothing back");
+		check(vm_set_memory(vm, INT64_C(1) << 40, &err) == -EINVAL, "more than there is");
+		end(vm);
+	}
+	vm_host_close(host);
+}
+
+static void play_balloon(const char *machine)
+{
+	struct scene s;
+
+	prepare(&s);
+	s.options.machine = machine;
+	s.options.memory_bytes = 192 << 20;
+	s.options.balloon_bytes = 96 << 20;
+	play(&s, act_balloon);
+}
+
+Test(vm_limits, a_balloon_takes_memory_and_gives_it_back)
+{
+	play_balloon("q35");
+}
+
+Test(vm_limits, a_balloon_without_pci)
+{
+	play_balloon("microvm");
+}
+
 static int64_t number_in(const char *dir, const char *file)
 {
 	char path[PATH_MAX], text[64] = "";
