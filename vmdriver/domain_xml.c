@@ -161,6 +161,8 @@ static void write_link(xmlTextWriterPtr w, const struct domain_config *c)
 	if (c->link.kind == DOMAIN_LINK_TAP)
 		leaf(w, "target", "dev", c->link.tap, "managed", "no");
 	leaf(w, "model", "type", "virtio", NULL, NULL);
+	if (c->link.kind == DOMAIN_LINK_TAP)
+		leaf(w, "driver", "name", c->link.vhost ? "vhost" : "qemu", NULL, NULL);
 	write_virtio_address(w, c);
 	close_element(w);
 }

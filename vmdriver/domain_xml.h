@@ -24,6 +24,7 @@ struct domain_link {
 	enum domain_link_kind kind;
 	const char *tap; /* an existing tap of ours, which libvirt does not manage */
 	const char *mac; /* NULL: libvirt chooses */
+	bool vhost;      /* of a tap: the kernel carries its packets, or starting fails; else QEMU does */
 };
 
 struct domain_config {

@@ -88,6 +88,12 @@ static int take_connection(struct vm *vm, int which, struct error *err)
 		vm->view.launched_ns = now_ns;
 		vm->view.pid = pid;
 		vm->pidfd = pidfd_open(pid, 0);
+		/* Long before libvirt lets it go: QEMU connects first, then it makes the machine. */
+		int rc = host_admit(vm, err);
+		if (rc < 0) {
+			close(fd);
+			return rc;
+		}
 	}
 	if (which == CONSOLE)
 		return console_start(&vm->console, fd, err);
@@ -179,6 +185,8 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 
 	int rc = begin_trace(vm, err);
 
+	if (rc == 0)
+		rc = host_prepare_surroundings(vm, &config, err);
 	if (rc < 0)
 		return rc;
 	if (host->snapshot) {
@@ -224,6 +232,17 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	return 0;
 }
 
+int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err)
+{
+	if (!vm->host->domain.balloon)
+		return error_set(err, ENOTSUP, "this machine has no balloon");
+	if (bytes < 1 << 20 || bytes > vm->host->domain.memory_bytes)
+		return error_set(err, EINVAL, "a balloon leaves a guest between 1 MiB and what it was started with");
+	if (virDomainSetMemoryFlags(vm->domain, (unsigned long)(bytes / 1024), VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return virt_error(err, "set the balloon");
+	return 0;
+}
+
 static void enlist(struct vm *vm, bool in)
 {
 	struct vm_host *host = vm->host;
@@ -257,6 +276,9 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 		return error_prefix(err, "virtual machine '%s'", id);
 	enlist(vm, true);
 	rc = vm_create(vm, deadline_ns, err);
+	/* The guest's driver finds it when it comes up. */
+	if (rc == 0 && host->balloon_bytes && host->domain.balloon)
+		rc = vm_set_memory(vm, host->balloon_bytes, err);
 	if (rc < 0) {
 		error_prefix(err, "virtual machine '%s'", id);
 		vm_stop(vm, NULL);
@@ -372,12 +394,13 @@ int vm_stop(struct vm *vm, struct error *err)
 	char name[sizeof(vm->name)], log[PATH_MAX];
 	int rc = end_qemu(vm, err);
 	int forgotten = forget_domain(vm, rc < 0 ? NULL : err);
+	int released = host_release_surroundings(vm, rc < 0 || forgotten < 0 ? NULL : err);
 
 	snprintf(name, sizeof(name), "%s", vm->name);
 	if (connection_qemu_log(vm->host->connection, name, log, sizeof(log)))
 		unlink(log);
 	enlist(vm, false);
 	vm_free(vm);
-	rc = rc < 0 ? rc : forgotten;
+	rc = rc < 0 ? rc : forgotten < 0 ? forgotten : released;
 	return rc < 0 ? error_prefix(err, "stop virtual machine '%s'", name) : 0;
 }

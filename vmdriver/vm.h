@@ -14,7 +14,7 @@
  * port, kept in memory and quoted by vm_diagnose().
  *
  * If the process dies, its machines live on: every QEMU, libvirt's probes included, has a path below run_dir on its command line,
- * by which a supervisor finds them. Does not do (yet): disks, networks, remote hosts, other architectures. */
+ * by which a supervisor finds them. Does not do (yet): disks, remote hosts, other architectures. */
 #pragma once
 
 #include <bench/error.h>
@@ -33,6 +33,15 @@ enum vm_accel_wish { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG, VM_ACCEL_WISH_CO
 
 static const char *const vm_accel_wish_names[] = {"auto", "kvm", "tcg"};
 _Static_assert(sizeof(vm_accel_wish_names) / sizeof(vm_accel_wish_names[0]) == VM_ACCEL_WISH_COUNT, "one name a wish");
+
+/* NONE: no interface; USER: QEMU's own carrier, which reaches what the user reaches and cannot be reached; BRIDGE: a tap on a bridge of ours
+ * (network/network.h), embedded driver and root alone. */
+enum vm_network { VM_NETWORK_NONE, VM_NETWORK_USER, VM_NETWORK_BRIDGE, VM_NETWORK_COUNT };
+
+static const char *const vm_network_names[] = {"none", "user", "bridge"};
+_Static_assert(sizeof(vm_network_names) / sizeof(vm_network_names[0]) == VM_NETWORK_COUNT, "one name a network");
+
+struct journal;
 
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
@@ -56,6 +65,15 @@ struct vm_options {
 	void *ready_arg;
 	bool trace_guest;   /* let QEMU stamp when the vCPUs run and when the kernel begins, where that can be seen (boot_trace.h) */
 	bool trace_process; /* stamp when libvirt forked QEMU and when QEMU began */
+	enum vm_network network;
+	const char *bridge;      /* name of the bridge, shared by all who name it; NULL: one of this host object's own */
+	const char *cgroup_name; /* of a group that is made for this host object's machines; NULL: QEMU stays where it is started */
+	bool cgroup_required;    /* fail where a limit cannot be had, instead of noting it */
+	int cpu_percent;         /* what all threads of QEMU may use, of one CPU; 0: not limited. This and the next need cgroup_name */
+	int cpu_weight;          /* 1 … 10,000; 0: 100 */
+	int64_t overhead_bytes;  /* QEMU's memory is limited to the guest's and this; 0: counted, not limited */
+	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
+	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -77,7 +95,10 @@ struct vm_facts {
 	bool without_root;      /* this process was root, and left that for libvirt's sake (account.h) */
 	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
 	int64_t snapshot_boot_ns, snapshot_save_ns;
-	bool traced; /* QEMU stamps vCPUs and kernel */
+	bool traced;                  /* QEMU stamps vCPUs and kernel */
+	char network[128];            /* "none", or what it is and what carries its packets */
+	char cgroup[96], limits[128]; /* of QEMU: controllers, and limits; "none" */
+	char cgroup_note[256];        /* which limits are missing and why, or empty */
 };
 
 struct vm_host;
@@ -85,13 +106,15 @@ struct vm;
 
 /* A running machine as the caller sees it; valid until vm_stop(). Stamps are nanoseconds of the host's CLOCK_MONOTONIC. */
 struct vm_view {
-	int control_fd;      /* both ways, blocking, owned by the machine */
-	pid_t pid;           /* of QEMU */
-	int64_t launched_ns; /* QEMU had connected to its control stream */
-	int64_t resumed_ns;  /* libvirt had set the vCPUs running */
-	int64_t created_ns;  /* libvirt had made the machine, still paused */
-	int64_t forked_ns;   /* libvirt had forked QEMU; 0: not asked for, or not seen */
-	int64_t begun_ns;    /* QEMU read its options; likewise */
+	int control_fd;       /* both ways, blocking, owned by the machine */
+	pid_t pid;            /* of QEMU */
+	int64_t launched_ns;  /* QEMU had connected to its control stream */
+	int64_t resumed_ns;   /* libvirt had set the vCPUs running */
+	int64_t created_ns;   /* libvirt had made the machine, still paused */
+	int64_t forked_ns;    /* libvirt had forked QEMU; 0: not asked for, or not seen */
+	int64_t begun_ns;     /* QEMU read its options; likewise */
+	char memory_dir[256]; /* the folder of the control group that counts QEMU's memory, or empty */
+	char address[20];     /* the guest's ("10.88.0.2"), or empty */
 };
 
 /* Connects and prepares. On failure nothing stays behind but what is worth keeping in cache_dir. */
@@ -122,6 +145,8 @@ struct vm_memory {
 };
 
 void vm_memory(struct vm *vm, struct vm_memory *ret);
+/* Lets the guest's balloon take or give memory until it has so much; the guest does that in its own time. Needs balloon_bytes among the options. */
+int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err);
 
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -24,6 +25,22 @@ int guest_open_control(const char *device)
 	return fd;
 }
 
+/* In their order, as the host has put them there. One that the kernel has already, or does not want, is passed over. */
+static void load_modules(void)
+{
+	char path[] = "/modules/0.ko";
+
+	for (char digit = '0'; digit <= '9'; digit++) {
+		path[sizeof("/modules/") - 1] = digit;
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		syscall(SYS_finit_module, fd, "", 0);
+		close(fd);
+	}
+}
+
 void guest_prepare(void)
 {
 	static const struct {
@@ -35,6 +52,7 @@ void guest_prepare(void)
 		mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL);
 	}
 	signal(SIGCHLD, SIG_IGN);
+	load_modules();
 }
 
 static int meminfo_bytes(const char *text, const char *key, uint64_t *ret)

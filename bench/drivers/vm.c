@@ -8,6 +8,7 @@
 #include <base/files.h>
 #include <base/journal.h>
 #include <base/units.h>
+#include <cgroup/cgroup.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,14 @@ static const struct driver_option options_table[] = {
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
 	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
+	{"net", "none|user|bridge", "no interface; QEMU's own carrier; eth0 by a tap on a bridge (default none)"},
+	{"bridge", "NAME", "of net=bridge: one that other runs share (default: one of its own)"},
+	{"vcpus", "N", "processors of the guest (default: the run's limit)"},
+	{"cgroup", "auto|on|off", "a control group for QEMU; auto: where permitted and a limit needs one, on: or fail (default auto)"},
+	{"cpu", "PERCENT", "of one CPU, for all threads of QEMU: 200 is two CPUs (default: not limited but by vcpus)"},
+	{"cpu-weight", "N", "of QEMU against others, 1 to 10,000 (default 100)"},
+	{"balloon", "SIZE", "a balloon takes memory from the guest until it has this (default: no balloon)"},
+	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
 	{NULL, NULL, NULL},
 };
 
@@ -74,7 +83,72 @@ static int parse_switch(const struct driver_spec *spec, const char *key, bool fa
 	return *ret || strcmp(text, "off") == 0 ? 0 : error_set(err, EINVAL, "option %s: '%s' is neither on nor off", key, text);
 }
 
-static int read_options(const struct driver_config *config, struct vm_options *ret, struct error *err)
+static int find_word(const char *option, const char *text, const char *const *names, size_t count, const char *expected, struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(text, names[i]) == 0)
+			return (int)i;
+	return error_set(err, EINVAL, "option %s=%.60s: expected %s", option, text, expected);
+}
+
+static int read_network(const struct driver_spec *spec, struct vm_options *ret, struct error *err)
+{
+	int at = find_word("net", driver_option(spec, "net", "none"), vm_network_names, VM_NETWORK_COUNT, "none, user or bridge", err);
+
+	if (at < 0)
+		return at;
+	ret->network = (enum vm_network)at;
+	ret->bridge = driver_option(spec, "bridge", NULL);
+	if (ret->bridge && ret->network != VM_NETWORK_BRIDGE)
+		return error_set(err, EINVAL, "option bridge needs net=bridge");
+	return 0;
+}
+
+static int read_number(const struct driver_spec *spec, const char *option, int64_t max, int *ret, struct error *err)
+{
+	const char *text = driver_option(spec, option, NULL);
+	char what[32];
+	int64_t value;
+
+	if (!text)
+		return 0;
+	snprintf(what, sizeof(what), "option %s", option);
+	int rc = parse_integer(what, text, 1, max, &value, err);
+	if (rc == 0)
+		*ret = (int)value;
+	return rc;
+}
+
+/* `name` (64 characters) keeps the text that the result points to. */
+static int read_limits(const struct driver_config *config, char *name, struct vm_options *ret, struct error *err)
+{
+	static const char *const words[] = {"auto", "on", "off"};
+	const struct driver_spec *spec = config->spec;
+	const char *overhead = driver_option(spec, "overhead", NULL);
+	int choice = find_word("cgroup", driver_option(spec, "cgroup", "auto"), words, 3, "auto, on or off", err);
+	int rc = choice < 0 ? choice : read_number(spec, "vcpus", 512, &ret->vcpus, err);
+
+	if (rc == 0)
+		rc = read_number(spec, "cpu", 100 * 512, &ret->cpu_percent, err);
+	if (rc == 0)
+		rc = read_number(spec, "cpu-weight", 10000, &ret->cpu_weight, err);
+	if (rc == 0 && overhead && (rc = parse_bytes(overhead, &ret->overhead_bytes, err)) < 0)
+		error_prefix(err, "option overhead");
+	const char *balloon = driver_option(spec, "balloon", NULL);
+	if (rc == 0 && balloon && (rc = parse_bytes(balloon, &ret->balloon_bytes, err)) < 0)
+		error_prefix(err, "option balloon");
+	if (rc < 0)
+		return rc;
+	bool limited = ret->cpu_percent || ret->cpu_weight || ret->overhead_bytes;
+	if (choice == 2 && limited)
+		return error_set(err, EINVAL, "options cpu, cpu-weight and overhead need a control group, and cgroup=off says none");
+	ret->cgroup_required = choice == 1;
+	if (choice == 1 || (choice == 0 && limited))
+		ret->cgroup_name = cgroup_run_name(ret->run_dir, name, 64);
+	return 0;
+}
+
+static int read_options(const struct driver_config *config, char name[64], struct vm_options *ret, struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
@@ -99,6 +173,7 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 		.note_arg = config->note_arg,
 		.ready = vm_ready,
 		.trace_process = config->record_steps,
+		.journal = config->journal,
 	};
 	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
 	if (rc == 0)
@@ -111,7 +186,10 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 		if (rc < 0)
 			return error_prefix(err, "option memory");
 	}
-	return parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
+	rc = read_network(spec, ret, err);
+	if (rc == 0)
+		rc = read_limits(config, name, ret, err);
+	return rc < 0 ? rc : parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
 }
 
 static void vm_probe(const struct driver_config *config, struct probe *ret)
@@ -119,9 +197,10 @@ static void vm_probe(const struct driver_config *config, struct probe *ret)
 	static const enum probe_verdict verdicts[] = {[VM_YES] = PROBE_YES, [VM_LIMITED] = PROBE_LIMITED, [VM_NO] = PROBE_NO};
 	struct vm_options options;
 	struct error err = {0};
+	char name[64];
 
 	*ret = (struct probe){.verdict = PROBE_NO};
-	if (read_options(config, &options, &err) < 0) {
+	if (read_options(config, name, &options, &err) < 0) {
 		snprintf(ret->reason, sizeof(ret->reason), "%.300s", err.message);
 		snprintf(ret->remedy, sizeof(ret->remedy), "%s", err.hint);
 		return;
@@ -143,6 +222,8 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
 	driver_info_set(info, "memory", "%lld", (long long)options->memory_bytes);
+	if (options->balloon_bytes)
+		driver_info_set(info, "balloon", "%lld", (long long)options->balloon_bytes);
 	driver_info_set(info, "vcpus", "%d", options->vcpus);
 	if (strcmp(facts->accelerator, "tcg") == 0)
 		driver_info_note(info, "TCG (emulated): the guest's processor is emulated in software, %s", facts->accelerator_reason);
@@ -150,8 +231,13 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 		driver_info_note(info, "for KVM: %s", facts->accelerator_remedy);
 	if (facts->without_root)
 		driver_info_note(info, "QEMU runs without root's rights, in a user namespace");
-	driver_info_note(info,
-			 "the guest's memory is limited by its size, its CPUs by their number; QEMU itself is in no cgroup of its own");
+	driver_info_set(info, "network", "%s", facts->network);
+	driver_info_set(info, "cgroup", "%s", facts->cgroup);
+	driver_info_set(info, "limits", "%s", facts->limits);
+	if (facts->cgroup_note[0])
+		driver_info_note(info, "%s", facts->cgroup_note);
+	driver_info_note(info, "the guest's memory is limited by its size, its CPUs by their number; QEMU itself %s",
+			 strcmp(facts->cgroup, "none") == 0 ? "is in no cgroup of its own" : "is in a cgroup, with its limits");
 }
 
 static void report_start(const struct vm_facts *facts, struct driver_info *info)
@@ -171,8 +257,8 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 {
 	struct vm_options options;
 	struct vm_host *host = NULL;
-	char processes[PATH_MAX];
-	int rc = read_options(config, &options, err);
+	char processes[PATH_MAX], name[64];
+	int rc = read_options(config, name, &options, err);
 
 	/* Before libvirt starts its first process: each names a path below this folder. */
 	if (rc == 0)
@@ -208,6 +294,7 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 	instance->pids[0] = view->pid;
 	instance->n_pids = 1;
 	instance->has_greeted = vm_host_facts(state)->snapshot_bytes > 0;
+	snprintf(instance->cgroup, sizeof(instance->cgroup), "%s", view->memory_dir);
 	return 0;
 }
 
