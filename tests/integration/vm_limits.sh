@@ -26,7 +26,7 @@ assert drivers["free"][1]["cgroup"] == "none", drivers["free"][1]
 assert all(sample["status"] == "ok" for sample in result["samples"]), result["samples"]
 PY
 
-expect_fail 2 'cgroup=off says none' "$BIN/bench" run startup --driver vm:cgroup=off,cpu=20 --n 1 --out "$WORK/bad"
-expect_fail 2 'option cpu' "$BIN/bench" run startup --driver vm:cpu=0 --n 1 --out "$WORK/bad"
-expect_fail 2 'option vcpus' "$BIN/bench" run startup --driver vm:vcpus=many --n 1 --out "$WORK/bad"
+expect_fail 3 'cgroup=off says none' "$BIN/bench" run startup --driver vm:cgroup=off,cpu=20 --n 1 --out "$WORK/bad"
+expect_fail 3 'option cpu' "$BIN/bench" run startup --driver vm:cpu=0 --n 1 --out "$WORK/bad"
+expect_fail 3 'option vcpus' "$BIN/bench" run startup --driver vm:vcpus=many --n 1 --out "$WORK/bad"
 echo passed

@@ -33,7 +33,7 @@ PY
 
 # Killed in the middle: a supervisor undoes what is in the journals.
 BENCH_OUT=$WORK/killed
-bench run startup --driver vm:net=bridge,cpu=80 --n 50 --warmup 0 --out "$BENCH_OUT" >/dev/null 2>&1 &
+"$BIN/bench" run startup --driver vm:net=bridge,cpu=80 --n 50 --warmup 0 --out "$BENCH_OUT" >/dev/null 2>&1 &
 run=$!
 # shellcheck disable=SC2016 # for the inner shell
 wait_until 60 bash -c 'ip -o link show type tun | grep -q bn'
@@ -42,6 +42,6 @@ wait "$run" 2>/dev/null || true
 wait_until 30 bash -c '! ip -o link | grep -qE " (bn|bench)[0-9a-f]{8}"'
 same_host "a run that was killed"
 
-expect_fail 2 'net=tap.*expected none, user or bridge' "$BIN/bench" run startup --driver vm:net=tap --n 1 --out "$WORK/bad"
-expect_fail 2 'option bridge needs net=bridge' "$BIN/bench" run startup --driver vm:bridge=b0 --n 1 --out "$WORK/bad"
+expect_fail 3 'net=tap.*expected none, user or bridge' "$BIN/bench" run startup --driver vm:net=tap --n 1 --out "$WORK/bad"
+expect_fail 3 'option bridge needs net=bridge' "$BIN/bench" run startup --driver vm:bridge=b0 --n 1 --out "$WORK/bad"
 echo passed
