@@ -51,6 +51,11 @@ void journal_close(struct journal *journal)
 	free(journal);
 }
 
+int journal_fd(const struct journal *journal)
+{
+	return journal ? journal->fd : -1;
+}
+
 int journal_add(struct journal *journal, enum journal_kind kind, const char *argument, struct error *err)
 {
 	char line[PATH_MAX + 64];

@@ -26,6 +26,9 @@ struct journal;
 int journal_open(const char *path, struct journal **ret, struct error *err);
 void journal_close(struct journal *journal);
 
+/* Its descriptor, for who closes all others (-1: NULL). */
+int journal_fd(const struct journal *journal);
+
 /* Appends one object; on disk for other processes when it returns (one write(2), ~1 us on tmpfs). A NULL journal accepts everything. */
 int journal_add(struct journal *journal, enum journal_kind kind, const char *argument, struct error *err);
 

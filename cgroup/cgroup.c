@@ -256,6 +256,20 @@ int cgroup_join(const struct cgroup_tree *tree, const struct cgroup *group, stru
 	return rc;
 }
 
+int cgroup_admit(const struct cgroup *group, pid_t pid, struct error *err)
+{
+	char path[PATH_MAX], text[16];
+	int rc = 0;
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	for (size_t i = 0; i < group->n_dirs && rc == 0; i++) {
+		rc = path_format(path, sizeof(path), err, "%s/cgroup.procs", group->dirs[i]);
+		if (rc == 0)
+			rc = file_write_kernel(path, text, err);
+	}
+	return rc;
+}
+
 const char *cgroup_memory_dir(const struct cgroup_tree *tree, const struct cgroup *group)
 {
 	return cgroup_dir(tree, group, CGROUP_MEMORY);

@@ -123,6 +123,10 @@ int cgroup_create(const struct cgroup_tree *tree, const char *id, const struct c
 /* Moves the calling thread (v1), which must be the only one, or process (v2) into the group. */
 int cgroup_join(const struct cgroup_tree *tree, const struct cgroup *group, struct error *err);
 
+/* Moves another process with all its threads into the group. Needs the right to write cgroup.procs and to signal the process. On version 1 this takes
+ * the kernel some 10 ms after a moment of idling; what the process has charged before stays where it was. */
+int cgroup_admit(const struct cgroup *group, pid_t pid, struct error *err);
+
 /* Stops all that is in the group, or lets it go on; returns when that is so. After two seconds it is let go on, and -ETIMEDOUT. On v1
  * CGROUP_FREEZER must be among the wanted controllers. A frozen group is let go on before it is removed. */
 int cgroup_freeze(const struct cgroup_tree *tree, const struct cgroup *group, bool frozen, struct error *err);

@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INSIDE_NAME "eth0"
-
 /* ---- the pair ---- */
 
 static void put_veth(struct netlink_batch *batch, const char *name, int netns_fd)
@@ -31,14 +29,14 @@ static void put_veth(struct netlink_batch *batch, const char *name, int netns_fd
 	struct nlattr *other = netlink_nest(batch, VETH_INFO_PEER);
 	if (!batch->failed && nlmsg_append(batch->messages[batch->count - 1], &peer, sizeof(peer), NLMSG_ALIGNTO) < 0)
 		batch->failed = true;
-	netlink_put_text(batch, IFLA_IFNAME, INSIDE_NAME);
+	netlink_put_text(batch, IFLA_IFNAME, LINK_INSIDE);
 	netlink_put_u32(batch, IFLA_NET_NS_FD, (uint32_t)netns_fd);
 	netlink_nest_end(batch, other);
 	netlink_nest_end(batch, data);
 	netlink_nest_end(batch, info);
 }
 
-static void put_reservation(struct netlink_batch *batch, const char *name, uint32_t address)
+void link_put_reservation(struct netlink_batch *batch, const char *name, uint32_t address)
 {
 	char reserve[SUBNET_NAME];
 
@@ -52,7 +50,7 @@ static void put_reservation(struct netlink_batch *batch, const char *name, uint3
 }
 
 /* A port of a bridge needs no IPv6 address of its own: without one it does not greet every other port by multicast when it comes up. */
-static void put_no_ipv6_address(struct netlink_batch *batch, const char *name)
+void link_put_no_ipv6_address(struct netlink_batch *batch, const char *name)
 {
 	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
 
@@ -65,16 +63,17 @@ static void put_no_ipv6_address(struct netlink_batch *batch, const char *name)
 	netlink_nest_end(batch, families);
 }
 
-static void put_mark(struct netlink_batch *batch, const char *name)
+void link_put_mark(struct netlink_batch *batch, const char *name)
 {
 	netlink_message(batch, "mark the link", RTM_SETLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
 	netlink_put_text(batch, IFLA_IFNAME, name);
+	netlink_put_u32(batch, IFLA_GROUP, NETLINK_GROUP);
 	netlink_put_text(batch, IFLA_IFALIAS, NETLINK_MARK);
 }
 
 /* Goes on from address to address until one is free: the second name of a link is the reservation, the kernel keeps it unique and drops it with the
  * link, so that nobody has to remember who had which. */
-static int reserve_address(struct network *network, const char *name, uint32_t *ret, struct error *err)
+int link_reserve_address(struct network *network, const char *name, uint32_t *ret, struct error *err)
 {
 	uint32_t members = subnet_members(network->bridge.subnet);
 
@@ -83,7 +82,7 @@ static int reserve_address(struct network *network, const char *name, uint32_t *
 		uint32_t address = subnet_member(network->bridge.subnet, network->members++);
 
 		netlink_begin(&batch);
-		put_reservation(&batch, name, address);
+		link_put_reservation(&batch, name, address);
 		int rc = netlink_exchange(network->socket, &batch, err);
 		if (rc == 0 && batch.results[0] == 0)
 			*ret = address;
@@ -100,7 +99,7 @@ static int make_failed(const struct netlink_batch *batch, struct error *err)
 	int rc = netlink_error(batch, 0, err);
 
 	if (rc == -EEXIST)
-		error_hint(err, "the network namespace has an " INSIDE_NAME " already");
+		error_hint(err, "the network namespace has an " LINK_INSIDE " already");
 	return rc;
 }
 
@@ -115,9 +114,9 @@ static int make_pair(struct network *network, int netns_fd, const char *name, st
 
 	netlink_begin(&batch);
 	put_veth(&batch, name, netns_fd);
-	put_reservation(&batch, name, address);
-	put_mark(&batch, name);
-	put_no_ipv6_address(&batch, name);
+	link_put_reservation(&batch, name, address);
+	link_put_mark(&batch, name);
+	link_put_no_ipv6_address(&batch, name);
 	netlink_message(&batch, "look at the link", RTM_GETLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
 	netlink_put_text(&batch, IFLA_IFNAME, name);
 	batch.reply = ret;
@@ -132,7 +131,7 @@ static int make_pair(struct network *network, int netns_fd, const char *name, st
 		return netlink_error(&batch, MAKE_LOOK, err);
 	/* MAKE_NO_IPV6 fails on a host without IPv6, where there is nothing to be said. */
 	if (batch.results[MAKE_RESERVATION] == -EEXIST)
-		return reserve_address(network, name, ret_address, err);
+		return link_reserve_address(network, name, ret_address, err);
 	if (batch.results[MAKE_RESERVATION] < 0)
 		return netlink_error(&batch, MAKE_RESERVATION, err);
 	*ret_address = address;
@@ -155,7 +154,7 @@ static int join_failed(const struct network *network, const struct netlink_batch
 }
 
 /* Limits first: nothing passes before they hold. */
-static int join_bridge(struct network *network, int index, const struct network_limits *limits, struct error *err)
+int link_join_bridge(struct network *network, int index, const struct network_limits *limits, struct error *err)
 {
 	_cleanup_(netlink_done) struct netlink_batch batch;
 	struct ifinfomsg up = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
@@ -190,9 +189,9 @@ static void put_inside(struct netlink_batch *batch, const struct network *networ
 	unsigned char mac[SUBNET_MAC];
 
 	subnet_mac(address, mac);
-	netlink_message(batch, "take up " INSIDE_NAME, RTM_SETLINK, 0, &up, sizeof(up));
+	netlink_message(batch, "take up " LINK_INSIDE, RTM_SETLINK, 0, &up, sizeof(up));
 	netlink_put(batch, IFLA_ADDRESS, mac, sizeof(mac));
-	netlink_message(batch, "give " INSIDE_NAME " its address", RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	netlink_message(batch, "give " LINK_INSIDE " its address", RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
 	netlink_put(batch, IFA_LOCAL, &local, sizeof(local));
 	netlink_put(batch, IFA_ADDRESS, &local, sizeof(local));
 	netlink_message(batch, "make the default route", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &route, sizeof(route));
@@ -218,9 +217,9 @@ static int configure_inside(const struct network *network, int netns_fd, int ind
 
 /* ---- attach, detach, counters ---- */
 
-static void describe(const struct network *network, const char *name, uint32_t address, struct network_link *ret)
+void link_describe(const struct network *network, const char *name, uint32_t address, struct network_link *ret)
 {
-	struct network_link link = {.name = INSIDE_NAME, .prefix = network->bridge.subnet.prefix};
+	struct network_link link = {.name = LINK_INSIDE, .prefix = network->bridge.subnet.prefix};
 
 	memcpy(link.host_name, name, sizeof(link.host_name));
 	subnet_address_text(address, link.address);
@@ -246,14 +245,14 @@ int network_attach(struct network *network, int netns_fd, const struct network_l
 		return rc;
 	rc = make_pair(network, netns_fd, name, &link, &address, err);
 	if (rc == 0)
-		rc = join_bridge(network, link.index, limits, err);
+		rc = link_join_bridge(network, link.index, limits, err);
 	if (rc == 0)
 		rc = configure_inside(network, netns_fd, link.peer_index, address, limits, err);
 	if (rc < 0) {
 		netlink_link_delete(network->socket, name, NULL);
 		return error_prefix(err, "link to %s", network->bridge.name), rc;
 	}
-	describe(network, name, address, ret);
+	link_describe(network, name, address, ret);
 	return 0;
 }
 

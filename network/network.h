@@ -1,10 +1,10 @@
-/* Links of containers and guests: a bridge of our own with an address of the host on it, veth pairs, (for guests:) taps, and their rates.
+/* Links of containers and guests: a bridge of our own with an address of the host on it, veth pairs, for guests taps, and their rates.
  *
  * By libnl-route alone; needs CAP_NET_ADMIN over the host's network namespace. No NAT, no forwarding, no firewall rule, no sysctl of the host is
  * touched: the host and the members of a bridge reach each other, and nobody else. Every link is named in the journal before it is made
  * (JOURNAL_LINK, by name); network_undo_link() is the handler that undoes it. Prints nothing.
  *
- * network_open once, network_attach a start, network_detach a stop, network_close at the end. A network belongs to the network namespace in which it was
+ * network_open once, network_attach (or network_attach_tap) a start, network_detach a stop, network_close at the end. A network belongs to the network namespace in which it was
  * opened and is used by one thread at a time. docs/network.md says what holds and why; the network of an ordinary user is user.h. */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct journal;
 
@@ -58,6 +59,11 @@ struct network_link {
  * none. On failure nothing is left: -EEXIST when there is an eth0, -EXFULL when the bridge has its 1,023 links, -EADDRNOTAVAIL when the subnet is full.
  * lo is left alone. */
 int network_attach(struct network *network, int netns_fd, const struct network_limits *limits, struct network_link *ret, struct error *err);
+
+/* Makes a tap for a guest: on the bridge and up, persistent, for the user `owner` (of the host) to open by its name, without vnet header or queues set.
+ * The guest has to take address, hardware address and route as *ret says. Needs /dev/net/tun. On failure nothing is left. network_detach() removes it,
+ * once nobody has it open. What a guest sends is not limited. */
+int network_attach_tap(struct network *network, uid_t owner, struct network_link *ret, struct error *err);
 
 /* Removes the link (a namespace that ended has done so already) and gives the address back. Idempotent. Deleting a link that is
  * still there takes the kernel tens of milliseconds. */

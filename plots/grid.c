@@ -78,6 +78,18 @@ static void fill_spread(const struct result *result, const struct summary *summa
 	cell_correlation(own->lag1, grid_add(row, "lag-1"), GRID_TEXT_MAX);
 }
 
+static void fill_memory(const struct result *result, const struct summary *summary, size_t d, struct grid_row *row)
+{
+	const struct driver_summary *own = &summary->drivers[d];
+
+	cell_bytes(own->pss_bytes, grid_add(row, "PSS"), GRID_TEXT_MAX);
+	cell_bytes(own->uss_bytes, grid_add(row, "USS"), GRID_TEXT_MAX);
+	cell_bytes(own->cgroup_bytes, grid_add(row, "cgroup"), GRID_TEXT_MAX);
+	cell_bytes(own->guest_ram_bytes, grid_add(row, "guest's memory, touched"), GRID_TEXT_MAX);
+	cell_bytes(own->vmm_pss_bytes, grid_add(row, "monitor alone"), GRID_TEXT_MAX);
+	cell_bytes(own->guest_used_bytes, grid_add(row, "used, says the guest"), GRID_TEXT_MAX);
+}
+
 static bool is_empty(const struct grid *grid, size_t column)
 {
 	for (size_t r = 0; r < grid->n_rows; r++)
@@ -107,14 +119,23 @@ bool grid_is_anatomy(const struct result *result)
 	return strcmp(result->experiment, "anatomy") == 0;
 }
 
+static bool has_guests(const struct result *result)
+{
+	for (size_t i = 0; i < result->n_samples; i++)
+		if (footprint_has_guest(&result->samples[i].footprint))
+			return true;
+	return false;
+}
+
 const enum grid_kind *grid_kinds(const struct result *result, bool all)
 {
 	static const enum grid_kind startup[] = {GRID_TOTALS, GRID_PHASES, GRID_SPREAD, GRID_KIND_COUNT};
+	static const enum grid_kind with_guests[] = {GRID_TOTALS, GRID_PHASES, GRID_MEMORY, GRID_SPREAD, GRID_KIND_COUNT};
 	static const enum grid_kind anatomy[] = {GRID_COSTS, GRID_STEPS, GRID_KIND_COUNT};
 	static const enum grid_kind whole_anatomy[] = {GRID_COSTS, GRID_STEPS, GRID_TOTALS, GRID_SPREAD, GRID_KIND_COUNT};
 
 	if (!grid_is_anatomy(result))
-		return startup;
+		return has_guests(result) ? with_guests : startup;
 	return all ? whole_anatomy : anatomy;
 }
 
@@ -140,6 +161,7 @@ static int make_drivers(const struct result *result, const struct summary *summa
 	} kinds[] = {
 		[GRID_TOTALS] = {fill_totals, "Start-up, from the request to the first answer (T0→T6)"},
 		[GRID_PHASES] = {fill_phases, "Phases of a start, and the stop (medians: they need not add up exactly)"},
+		[GRID_MEMORY] = {fill_memory, "Memory of an instance that idles, as the host sees it and as a guest does (medians)"},
 		[GRID_SPREAD] = {fill_spread, "Spread of the start-up times, and effects of their order"},
 	};
 	int r = grid_begin(ret, result->n_drivers, err, "%s", kinds[kind].title);

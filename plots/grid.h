@@ -17,6 +17,7 @@ enum grid_kind {
 	GRID_TOTALS, /* n, median, p90, p99, ratio, memory */
 	GRID_PHASES, /* medians between the marks, and of the stop */
 	GRID_SPREAD, /* min, MAD, max, order effects */
+	GRID_MEMORY, /* of guests: their memory apart from their monitor's, and as they see it */
 	GRID_COSTS,  /* of an anatomy: what each feature costs, one row a variant */
 	GRID_STEPS,  /* of an anatomy: begin, duration and share of each step of the whole */
 	GRID_KIND_COUNT

@@ -12,6 +12,17 @@ static const struct json_field footprint_fields[] = {
 	FOOTPRINT(cgroup_bytes, INT64_OR_NULL), FOOTPRINT(cgroup_peak_bytes, INT64_OR_NULL), {0},
 };
 
+#define GUEST(field) JSON_FIELD(struct footprint_guest, field, INT64_OR_NULL)
+static const struct json_field guest_fields[] = {
+	GUEST(ram_bytes),
+	GUEST(vmm_pss_bytes),
+	GUEST(total_bytes),
+	GUEST(used_bytes),
+	GUEST(balloon_bytes),
+	GUEST(balloon_unused_bytes),
+	{0},
+};
+
 #define SAMPLE(field, kind) JSON_FIELD(struct sample, field, kind)
 static const struct json_field sample_place_fields[] = {
 	SAMPLE(driver, COUNT), SAMPLE(block, COUNT), SAMPLE(position, COUNT), SAMPLE(warmup, BOOL), {0},
@@ -53,7 +64,20 @@ json_t *result_json_sample(const struct sample *sample, const struct step_times 
 	if (steps)
 		json_make_set(&make, "steps", result_json_step_times(steps, base_of(tl)));
 	json_make_set(&make, "footprint", json_from_fields(footprint_fields, &sample->footprint));
+	if (footprint_has_guest(&sample->footprint))
+		json_make_set(&make, "guest_memory", json_from_fields(guest_fields, &sample->footprint.guest));
 	return json_make_end(&make);
+}
+
+static int read_guest(const struct json_node *sample, struct footprint_guest *ret, struct error *err)
+{
+	struct json_node member;
+
+	*ret = FOOTPRINT_GUEST_NONE;
+	if (!json_object_get(sample->value, "guest_memory"))
+		return 0;
+	int r = json_node_member(sample, "guest_memory", &member, err);
+	return r < 0 ? r : json_read_fields(&member, guest_fields, ret, err);
 }
 
 static int read_status(const struct json_node *sample, enum sample_status *ret, struct error *err)
@@ -142,6 +166,8 @@ int result_json_read_sample(const struct json_node *node, struct sample *ret, st
 		r = json_node_member(node, "footprint", &footprint, err);
 	if (r == 0)
 		r = json_read_fields(&footprint, footprint_fields, &sample.footprint, err);
+	if (r == 0)
+		r = read_guest(node, &sample.footprint.guest, err);
 	if (r == 0) {
 		*ret = sample;
 		*ret_steps = steps;

@@ -189,6 +189,9 @@ static int driver_make(const struct sample_run *run, struct summary_work *work, 
 	ret->pss_bytes = footprint_median(run, work, offsetof(struct footprint, pss_bytes));
 	ret->uss_bytes = footprint_median(run, work, offsetof(struct footprint, uss_bytes));
 	ret->cgroup_bytes = footprint_median(run, work, offsetof(struct footprint, cgroup_bytes));
+	ret->guest_ram_bytes = footprint_median(run, work, offsetof(struct footprint, guest.ram_bytes));
+	ret->vmm_pss_bytes = footprint_median(run, work, offsetof(struct footprint, guest.vmm_pss_bytes));
+	ret->guest_used_bytes = footprint_median(run, work, offsetof(struct footprint, guest.used_bytes));
 	return phases_make(run, work, ret);
 }
 

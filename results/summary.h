@@ -45,8 +45,9 @@ struct driver_summary {
 	double first_half, second_half; /* medians of total; of an odd number the one in the middle belongs to neither */
 	size_t outliers;                /* |modified z-score| > 3.5 (Iglewicz and Hoaglin 1993); labelled, never dropped */
 	size_t failed, warmups;
-	double pss_bytes, uss_bytes, cgroup_bytes; /* medians of the footprint */
-	struct step_summary *steps;                /* heap, as the driver declared them; NULL without */
+	double pss_bytes, uss_bytes, cgroup_bytes;               /* medians of the footprint */
+	double guest_ram_bytes, vmm_pss_bytes, guest_used_bytes; /* likewise; NAN of what is no guest */
+	struct step_summary *steps;                              /* heap, as the driver declared them; NULL without */
 	size_t n_steps;
 	/* What of T0 -> T6 is in no step: before the first, after the last, between them. n = 0 without steps. */
 	struct distribution before_steps, after_steps, between_steps;

@@ -112,6 +112,12 @@ static json_t *driver_json(const struct result_driver *entry, const struct drive
 	json_make_set(&make, "pss_bytes", whole(driver->pss_bytes));
 	json_make_set(&make, "uss_bytes", whole(driver->uss_bytes));
 	json_make_set(&make, "cgroup_bytes", whole(driver->cgroup_bytes));
+	if (isfinite(driver->guest_ram_bytes))
+		json_make_set(&make, "guest_ram_bytes", whole(driver->guest_ram_bytes));
+	if (isfinite(driver->vmm_pss_bytes))
+		json_make_set(&make, "vmm_pss_bytes", whole(driver->vmm_pss_bytes));
+	if (isfinite(driver->guest_used_bytes))
+		json_make_set(&make, "guest_used_bytes", whole(driver->guest_used_bytes));
 	return json_make_end(&make);
 }
 

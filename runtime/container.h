@@ -108,8 +108,8 @@ struct container_options {
 /* All namespaces, seccomp, own ids, automatic choices, no limits. */
 struct container_options container_options_default(void);
 
-/* Sets one from text: mount, pid, uts, ipc, cgroupns, time = own|host; net = own|host|none; userns, cgroup = auto|on|off; seccomp = on|off;
- * cpuset = LIST (limits.cpus); root = read-only|overlay; tmpfs = SIZE. -ENOENT: no such key. */
+/* Sets one from text: mount, pid, uts, ipc, cgroupns, time = own|host; net = own|none|bridge|user|host; userns, cgroup = auto|on|off; seccomp = on|off;
+ * bridge = NAME (the text stays the caller's); cpu = PERCENT; cpu-weight = N; cpuset = LIST (limits.cpus); root = read-only|overlay; tmpfs = SIZE. -ENOENT: no such key. */
 int container_options_set(struct container_options *options, const char *key, const char *value, struct error *err);
 
 /* What the plan decided, in words for a result. */

@@ -154,6 +154,23 @@ static int set_network(struct container_options *options, const char *key, const
 	return 0;
 }
 
+static int set_bridge(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	options->bridge = value;
+	return 0;
+}
+
+static int set_cpu(struct container_options *options, const char *key, const char *value, struct error *err)
+{
+	bool weight = strcmp(key, "cpu-weight") == 0;
+	int64_t number;
+	int rc = parse_integer(weight ? "option cpu-weight" : "option cpu", value, 1, weight ? 10000 : 100 * 512, &number, err);
+
+	if (rc == 0)
+		*(weight ? &options->limits.cpu_weight : &options->limits.cpu_percent) = (int)number;
+	return rc;
+}
+
 static int set_namespace(struct container_options *options, unsigned flag, const char *key, const char *value, struct error *err)
 {
 	static const char *const words[] = {"own", "host", NULL};
@@ -176,6 +193,9 @@ static const struct {
 	{"root", set_root},
 	{"tmpfs", set_tmpfs},
 	{"net", set_network},
+	{"bridge", set_bridge},
+	{"cpu", set_cpu},
+	{"cpu-weight", set_cpu},
 	{"bare", set_bare},
 	{"pool", set_pool},
 	{"cgroup-cpu", set_controller},

@@ -179,6 +179,11 @@ bool connection_qemu_log(const struct connection *c, const char *domain, char *r
 	return c->root[0] && path_format(ret, size, NULL, "%s/log/qemu/%s.log", c->root, domain) == 0;
 }
 
+bool connection_pid_dir(const struct connection *c, char *ret, size_t size)
+{
+	return c->root[0] && path_format(ret, size, NULL, "%s/run/qemu", c->root) == 0;
+}
+
 /* ---- open and close ---- */
 
 static int open_handle(struct connection *c, const char *uri, struct error *err)

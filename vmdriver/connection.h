@@ -26,4 +26,7 @@ void connection_save_capabilities(struct connection *connection);
 /* Path of QEMU's log of a domain, which libvirt leaves behind: one a start. Embedded driver only; else false. */
 bool connection_qemu_log(const struct connection *connection, const char *domain, char *ret, size_t size);
 
+/* Folder where libvirt writes <domain>.pid with the number of QEMU's process when it has forked it. Embedded driver only; else false. */
+bool connection_pid_dir(const struct connection *connection, char *ret, size_t size);
+
 void connection_close(struct connection *connection);

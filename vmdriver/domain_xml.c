@@ -161,6 +161,8 @@ static void write_link(xmlTextWriterPtr w, const struct domain_config *c)
 	if (c->link.kind == DOMAIN_LINK_TAP)
 		leaf(w, "target", "dev", c->link.tap, "managed", "no");
 	leaf(w, "model", "type", "virtio", NULL, NULL);
+	if (c->link.kind == DOMAIN_LINK_TAP)
+		leaf(w, "driver", "name", c->link.vhost ? "vhost" : "qemu", NULL, NULL);
 	write_virtio_address(w, c);
 	close_element(w);
 }
@@ -220,13 +222,27 @@ static void write_security(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
+/* libvirt has no words of its own for it. */
+static void write_trace(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	const char *const arguments[] = {"-trace", "enable=fw_cfg_select", "-trace", "enable=vm_state_notify", "-D", c->trace};
+
+	if (!c->trace)
+		return;
+	open_element(w, "qemu:commandline");
+	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
+		leaf(w, "qemu:arg", "value", arguments[i], NULL, NULL);
+	close_element(w);
+}
+
 static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	open_element(w, "domain");
 	attribute(w, "type", c->type);
-	if (c->few_capabilities)
+	if (c->few_capabilities || c->trace)
 		attribute(w, "xmlns:qemu", QEMU_NAMESPACE);
 	element(w, "name", c->name);
+	element(w, "uuid", c->uuid);
 	write_resources(w, c);
 	write_cputune(w, c);
 	write_os(w, c);
@@ -236,6 +252,7 @@ static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 	element(w, "on_crash", "destroy");
 	write_devices(w, c);
 	write_security(w, c);
+	write_trace(w, c);
 	/* With this capability libvirt asks QEMU for each of some 400 CPU properties before it lets the guest run. The answer only matters
 	 * to a CPU model that libvirt has to check. */
 	if (c->few_capabilities) {

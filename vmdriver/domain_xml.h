@@ -24,6 +24,7 @@ struct domain_link {
 	enum domain_link_kind kind;
 	const char *tap; /* an existing tap of ours, which libvirt does not manage */
 	const char *mac; /* NULL: libvirt chooses */
+	bool vhost;      /* of a tap: the kernel carries its packets, or starting fails; else QEMU does */
 };
 
 struct domain_config {
@@ -49,6 +50,8 @@ struct domain_config {
 	bool keep_owner;                                 /* a privileged daemon runs QEMU as uid:gid, and changes the owner of no file */
 	uid_t uid;
 	gid_t gid;
+	const char *uuid;  /* NULL: libvirt chooses */
+	const char *trace; /* file for QEMU's trace of a start (boot_trace.h), or NULL */
 };
 
 /* The caller frees the text. */

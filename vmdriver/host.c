@@ -39,6 +39,13 @@ int host_check_options(const struct vm_options *o, struct error *err)
 	}
 	if (o->memory_bytes < (4 << 20) || o->vcpus < 1)
 		return error_set(err, EINVAL, "a machine needs memory and at least one CPU");
+	if (o->restore && o->network == VM_NETWORK_BRIDGE)
+		return error_set(err, ENOTSUP,
+				 "a restored machine has the interface of the one that was saved: not two of them on a bridge");
+	if (o->restore && o->uri && !connection_uri_is_embed(o->uri)) {
+		error_set(err, ENOTSUP, "'%s': a machine that a daemon ends with its client cannot be saved", o->uri);
+		return error_hint(err, "use " VM_URI_EMBED);
+	}
 	return connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
 }
 
@@ -82,7 +89,9 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 		rc = prepare_kernel(host, o, err);
 	if (rc == 0)
 		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
-	return rc < 0 ? rc : initramfs_write(host->initramfs, o->init_path, err);
+	if (rc == 0)
+		rc = initramfs_write(host->initramfs, o->init_path, err);
+	return rc < 0 ? rc : host_add_modules(host, o, err);
 }
 
 void host_end_processes(const char *dir)
@@ -175,6 +184,8 @@ static int validate(struct vm_host *host, struct error *err)
 	_cleanup_free_ char *xml = NULL;
 
 	config.name = "bench-validate";
+	/* For a look at the arguments libvirt turns every interface into one for which it makes a tap, without the address on a bus. */
+	config.link = (struct domain_link){.kind = DOMAIN_LINK_NONE};
 	config.serials[0] = config.serials[1] = host->initramfs;
 	config.n_serials = 2;
 
@@ -266,8 +277,10 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 static int open_all(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	bool embed = connection_uri_is_embed(host->facts.uri);
-	int rc = prepare_files(host, o, err);
+	int rc = host_open_aide(host, o, err);
 
+	if (rc == 0)
+		rc = prepare_files(host, o, err);
 	host->domain = (struct domain_config){
 		.memory_bytes = o->memory_bytes,
 		.vcpus = o->vcpus,
@@ -278,6 +291,8 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
+	if (rc == 0)
+		host_set_network(host, o);
 	/* The embedded driver has no such flag: nobody but us is connected to it. */
 	host->create_flags = embed ? 0 : VIR_DOMAIN_START_AUTODESTROY;
 	if (rc == 0)
@@ -288,8 +303,12 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 		rc = host_settle_description(host, err);
 	if (rc < 0)
 		return rc;
+	/* A daemon's QEMU may be another user's, who cannot write here. */
+	host->trace_guest = host->facts.traced = embed && o->trace_guest;
+	host->trace_process = embed && o->trace_process;
 	connection_save_capabilities(host->connection);
-	return host_choose_accelerator(host, o, err);
+	rc = host_choose_accelerator(host, o, err);
+	return rc == 0 && o->restore ? snapshot_make(host, o, &host->snapshot, err) : rc;
 }
 
 int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct error *err)
@@ -308,6 +327,8 @@ int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct 
 	host->event_id = -1;
 	snprintf(host->facts.machine, sizeof(host->facts.machine), "%s", options->machine ? options->machine : VM_MACHINE_DEFAULT);
 	snprintf(host->facts.uri, sizeof(host->facts.uri), "%s", options->uri ? options->uri : VM_URI_EMBED);
+	strcpy(host->facts.cgroup, "none");
+	strcpy(host->facts.limits, "none");
 	snprintf(host->cpuset, sizeof(host->cpuset), "%s", options->cpuset ? options->cpuset : "");
 	rc = open_all(host, options, err);
 	if (rc < 0) {
@@ -324,12 +345,14 @@ void vm_host_close(struct vm_host *host)
 		return;
 	while (host->vms)
 		vm_stop(host->vms, NULL);
+	snapshot_free(host->snapshot);
 	/* A libvirt that hangs still holds the host by its call-back and threads: then memory is left to the end of the process. */
 	if (host->connection && !host->wedged) {
 		if (host->event_id >= 0)
 			virConnectDomainEventDeregisterAny(connection_handle(host->connection), host->event_id);
 		connection_close(host->connection);
 	}
+	aide_close(host->aide);
 	if (host->dir[0]) {
 		host_end_processes(host->dir);
 		dir_remove(host->dir, NULL);

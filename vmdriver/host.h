@@ -1,10 +1,13 @@
 /* What the parts of this library share: the open connection with all that every machine of it has in common, and one machine. Private. */
 #pragma once
 
+#include "aide.h"
+#include "boot_trace.h"
 #include "channel.h"
 #include "connection.h"
 #include "domain_xml.h"
 #include "kernel.h"
+#include "snapshot.h"
 #include "vm.h"
 
 #include <limits.h>
@@ -18,7 +21,11 @@ struct vm_host {
 	char kernel[PATH_MAX], initramfs[PATH_MAX], cpuset[128];
 	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
-	bool wedged; /* libvirt did not come back from a call: nothing more is asked of it */
+	struct snapshot *snapshot; /* NULL: machines are booted */
+	bool trace_guest, trace_process;
+	int64_t balloon_bytes; /* as in struct vm_options */
+	struct aide *aide;     /* NULL: nothing is needed of root */
+	bool wedged;           /* libvirt did not come back from a call: nothing more is asked of it */
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;
@@ -36,8 +43,10 @@ struct vm {
 	int listeners[2]; /* control, console */
 	char paths[2][PATH_MAX];
 	struct console console;
-	char name[80]; /* libvirt's */
-	int ended;     /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
+	struct boot_trace trace;
+	char name[80];                                  /* libvirt's */
+	char command_line[640], mac[18], tap[IFNAMSIZ]; /* what is its own of the description */
+	int ended;                                      /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
 };
 
 /* Where QEMU is, as libvirt looks for it; false when it is not installed. */
@@ -68,3 +77,21 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 
 /* The fields of options that can be wrong by themselves; nothing is touched. */
 int host_check_options(const struct vm_options *options, struct error *err);
+
+/* Starts the aide where these options need one. Before root is left. */
+int host_open_aide(struct vm_host *host, const struct vm_options *options, struct error *err);
+
+/* Drivers that the guest needs for its interface go into its initramfs. */
+int host_add_modules(struct vm_host *host, const struct vm_options *options, struct error *err);
+
+/* The part of the description that is about the network and shared by all machines, and the fact. */
+void host_set_network(struct vm_host *host, const struct vm_options *options);
+
+/* Makes what one machine needs of root, and completes its description: tap, hardware address, what the guest is told. */
+int host_prepare_surroundings(struct vm *vm, struct domain_config *config, struct error *err);
+
+/* QEMU's process is known: it goes into its group. */
+int host_admit(struct vm *vm, struct error *err);
+
+/* QEMU has ended. */
+int host_release_surroundings(struct vm *vm, struct error *err);

@@ -87,6 +87,8 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 	ret->memory_bytes = 2 * kernel_needs_bytes > PROOF_MEMORY ? 2 * kernel_needs_bytes : PROOF_MEMORY;
 	ret->vcpus = 1;
 	ret->cpuset = NULL;
+	ret->link = (struct domain_link){.kind = DOMAIN_LINK_NONE};
+	ret->balloon = false;
 	ret->kernel = kernel;
 	ret->cmdline = command_line;
 }

@@ -95,6 +95,8 @@ enum vm_verdict vm_host_probe(const struct vm_options *o, char *ret_reason, size
 
 	if (rc == 0)
 		rc = look_programs(uri, &err);
+	if (rc == 0 && o->network == VM_NETWORK_BRIDGE)
+		rc = network_support(&err);
 	if (rc == 0)
 		rc = look_kernel(o, kernel, sizeof(kernel), &err);
 	if (rc == 0)

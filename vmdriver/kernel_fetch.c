@@ -166,6 +166,13 @@ static int find_package(const char *dir_path, char *ret, size_t size, struct err
 	return error_set(err, ENOENT, "the download left no package in %s", dir_path);
 }
 
+int kernel_fetch_package(const char *package, const char *dir, char *ret, size_t size, struct error *err)
+{
+	int rc = run_download((const char *const[]){"apt-get", "download", package, NULL}, dir, package, err);
+
+	return rc < 0 ? rc : find_package(dir, ret, size, err);
+}
+
 /* Download and unpacking happen in a folder of their own; the image moves to its place in one step, complete. */
 static int fetch_into(const char *dir, const char *tool, struct error *err)
 {

@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 65536 };
+enum { BLOCK_BYTES = 65536, MODULE_MAX_BYTES = 4 << 20 };
 #define KERNEL_MAX_BYTES INT64_C(256 << 20)
 
 static void free_archive(struct archive **a)
@@ -110,7 +110,48 @@ static la_ssize_t nested_read(struct archive *inner, void *arg, const void **ret
 	return length;
 }
 
-static int unpack_deb(struct archive *outer, const char *dir, struct error *err)
+/* What is taken out of a package: the kernel, or modules. */
+struct wish {
+	const char *dir;
+	const char *const *modules; /* NULL: the kernel */
+	int found;
+};
+
+static bool is_wished(const char *const *names, const char *name)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
+static int take_modules(struct archive *a, struct wish *wish, struct error *err)
+{
+	struct archive_entry *entry;
+	int rc;
+
+	while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK || rc == ARCHIVE_WARN) {
+		_cleanup_free_ void *data = NULL;
+		char name[64];
+
+		if (archive_entry_filetype(entry) != AE_IFREG || !kernel_module_name(archive_entry_pathname(entry), name, sizeof(name)) ||
+		    !is_wished(wish->modules, name))
+			continue;
+		rc = read_member(a, archive_entry_size(entry), &data, err);
+		if (rc == 0)
+			rc = kernel_module_write(data, (size_t)archive_entry_size(entry), name, wish->dir, err);
+		if (rc < 0)
+			return rc;
+		wish->found++;
+	}
+	return rc == ARCHIVE_EOF ? 0 : archive_failed(a, "it cannot be read", err);
+}
+
+static int take(struct archive *a, struct wish *wish, struct error *err)
+{
+	return wish->modules ? take_modules(a, wish, err) : take_kernel(a, wish->dir, err);
+}
+
+static int unpack_deb(struct archive *outer, struct wish *wish, struct error *err)
 {
 	struct archive_entry *entry;
 	int rc;
@@ -129,12 +170,12 @@ static int unpack_deb(struct archive *outer, const char *dir, struct error *err)
 		archive_read_support_format_tar(inner);
 		if (archive_read_open(inner, n, NULL, nested_read, NULL) != ARCHIVE_OK)
 			return archive_failed(inner, "its data", err);
-		return take_kernel(inner, dir, err);
+		return take(inner, wish, err);
 	}
 	return rc == ARCHIVE_EOF ? error_set(err, EBADMSG, "it holds no data") : archive_failed(outer, "it cannot be read", err);
 }
 
-int kernel_unpack(const char *package, const char *dir, struct error *err)
+static int unpack(const char *package, struct wish *wish, struct error *err)
 {
 	_cleanup_(free_archive) struct archive *a = archive_read_new();
 	size_t length = strlen(package);
@@ -149,6 +190,59 @@ int kernel_unpack(const char *package, const char *dir, struct error *err)
 	int rc = archive_read_open_filename(a, package, BLOCK_BYTES) == ARCHIVE_OK ? 0 : archive_failed(a, "it cannot be opened", err);
 
 	if (rc == 0)
-		rc = deb ? unpack_deb(a, dir, err) : take_kernel(a, dir, err);
+		rc = deb ? unpack_deb(a, wish, err) : take(a, wish, err);
 	return rc < 0 ? error_prefix(err, "unpack %s", package) : 0;
+}
+
+int kernel_unpack(const char *package, const char *dir, struct error *err)
+{
+	struct wish wish = {.dir = dir};
+
+	return unpack(package, &wish, err);
+}
+
+int kernel_unpack_modules(const char *package, const char *const *names, const char *dir, struct error *err)
+{
+	struct wish wish = {.dir = dir, .modules = names};
+	int rc = unpack(package, &wish, err);
+
+	return rc < 0 ? rc : wish.found;
+}
+
+/* ---- a module's file ---- */
+
+bool kernel_module_name(const char *path, char *ret, size_t size)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *end = strstr(name, ".ko");
+
+	if (!end || (end[3] != '\0' && end[3] != '.') || end == name || (size_t)(end - name) >= size)
+		return false;
+	for (size_t i = 0; name + i < end; i++)
+		ret[i] = name[i] == '-' ? '_' : name[i];
+	ret[end - name] = '\0';
+	return true;
+}
+
+int kernel_module_write(const void *data, size_t size, const char *name, const char *dir, struct error *err)
+{
+	_cleanup_(free_archive) struct archive *a = archive_read_new();
+	_cleanup_free_ char *plain = malloc(MODULE_MAX_BYTES);
+	struct archive_entry *entry;
+	size_t used = 0;
+	la_ssize_t n = 0;
+	char path[PATH_MAX];
+
+	if (!a || !plain)
+		return error_set(err, ENOMEM, "module %s: out of memory", name);
+	/* A file that is not compressed passes as it is. */
+	archive_read_support_filter_all(a);
+	archive_read_support_format_raw(a);
+	if (archive_read_open_memory(a, data, size) != ARCHIVE_OK || archive_read_next_header(a, &entry) != ARCHIVE_OK)
+		return archive_failed(a, name, err);
+	while (used < MODULE_MAX_BYTES && (n = archive_read_data(a, plain + used, MODULE_MAX_BYTES - used)) > 0)
+		used += (size_t)n;
+	if (n < 0 || used == 0 || used == MODULE_MAX_BYTES)
+		return error_set(err, EBADMSG, "module %s cannot be unpacked", name);
+	int rc = path_format(path, sizeof(path), err, "%s/%s.ko", dir, name);
+	return rc < 0 ? rc : file_write_atomic(path, plain, used, 0600, err);
 }

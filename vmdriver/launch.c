@@ -16,7 +16,7 @@ struct launch {
 	pthread_mutex_t mutex;
 	pthread_t thread;
 	virConnectPtr connection; /* a reference of our own */
-	char *xml;
+	char *xml, *image, *name;
 	unsigned flags;
 	int done_fd;
 	bool done, abandoned;
@@ -31,7 +31,18 @@ static void launch_free(struct launch *l)
 		close(l->done_fd);
 	pthread_mutex_destroy(&l->mutex);
 	free(l->xml);
+	free(l->image);
+	free(l->name);
 	free(l);
+}
+
+static virDomainPtr create(struct launch *l)
+{
+	if (!l->image)
+		return virDomainCreateXML(l->connection, l->xml, l->flags | VIR_DOMAIN_START_PAUSED);
+	if (virDomainRestoreFlags(l->connection, l->image, NULL, VIR_DOMAIN_SAVE_PAUSED) < 0)
+		return NULL;
+	return virDomainLookupByName(l->connection, l->name);
 }
 
 /* Paused first: creating and setting running are two steps, and the stamp belongs to the second. */
@@ -39,11 +50,12 @@ static void create_and_resume(struct launch *l)
 {
 	struct launch_result *r = &l->result;
 
-	r->domain = virDomainCreateXML(l->connection, l->xml, l->flags | VIR_DOMAIN_START_PAUSED);
+	r->domain = create(l);
 	if (!r->domain) {
-		r->rc = virt_error(&r->error, "create the machine");
+		r->rc = virt_error(&r->error, l->image ? "restore the machine" : "create the machine");
 		return;
 	}
+	r->created_ns = clock_now_ns();
 	if (virDomainResume(r->domain) < 0) {
 		r->rc = virt_error(&r->error, "set the machine running");
 		virDomainDestroy(r->domain);
@@ -79,7 +91,14 @@ static void *launch_main(void *arg)
 	return NULL;
 }
 
-int launch_begin(virConnectPtr connection, const char *xml, unsigned flags, struct launch **ret, struct error *err)
+/* A text of the request, or NULL; false when there is no memory. */
+static bool keep_text(const char *text, char **ret)
+{
+	*ret = text ? strdup(text) : NULL;
+	return !text || *ret;
+}
+
+int launch_begin(virConnectPtr connection, const struct launch_request *request, struct launch **ret, struct error *err)
 {
 	struct launch *l = calloc(1, sizeof(*l));
 
@@ -87,12 +106,14 @@ int launch_begin(virConnectPtr connection, const char *xml, unsigned flags, stru
 		return error_set(err, ENOMEM, "out of memory");
 	pthread_mutex_init(&l->mutex, NULL);
 	l->done_fd = eventfd(0, EFD_CLOEXEC);
-	l->xml = strdup(xml);
-	l->flags = flags;
+	l->flags = request->flags;
+
+	bool kept = keep_text(request->xml, &l->xml) && keep_text(request->image, &l->image) && keep_text(request->name, &l->name);
+
 	if (virConnectRef(connection) == 0)
 		l->connection = connection;
 
-	int rc = l->done_fd < 0 || !l->xml ? ENOMEM : pthread_create(&l->thread, NULL, launch_main, l);
+	int rc = l->done_fd < 0 || !kept ? ENOMEM : pthread_create(&l->thread, NULL, launch_main, l);
 
 	if (rc) {
 		launch_free(l);

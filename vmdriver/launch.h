@@ -13,11 +13,20 @@ struct launch_result {
 	int rc; /* 0, or -errno with `error` */
 	struct error error;
 	virDomainPtr domain; /* the caller's, when rc is 0 */
+	int64_t created_ns;  /* libvirt had made it, paused */
 	int64_t resumed_ns;
 };
 
-/* Starts creating. The text is copied. */
-int launch_begin(virConnectPtr connection, const char *xml, unsigned flags, struct launch **ret, struct error *err);
+/* What is started: a machine by its description, or one from a saved state, which holds its description. */
+struct launch_request {
+	const char *xml;   /* for a boot */
+	const char *image; /* NULL: a boot; else a file of virDomainSave() */
+	const char *name;  /* of the machine in the image */
+	unsigned flags;    /* for a boot */
+};
+
+/* Starts creating. The texts are copied. */
+int launch_begin(virConnectPtr connection, const struct launch_request *request, struct launch **ret, struct error *err);
 
 /* Becomes readable when the result is there. */
 int launch_fd(const struct launch *launch);

@@ -40,6 +40,7 @@ static void vm_free(struct vm *vm)
 			unlink(vm->paths[i]);
 	}
 	console_done(&vm->console);
+	boot_trace_done(&vm->trace);
 	if (vm->view.control_fd >= 0)
 		close(vm->view.control_fd);
 	if (vm->pidfd >= 0)
@@ -56,6 +57,7 @@ static int vm_new(struct vm_host *host, const char *id, struct vm **ret, struct 
 		return error_set(err, ENOMEM, "out of memory");
 	*vm = (struct vm){.host = host, .pidfd = -1, .listeners = {-1, -1}, .view.control_fd = -1, .ended = -1};
 	console_init(&vm->console);
+	boot_trace_init(&vm->trace);
 	snprintf(vm->name, sizeof(vm->name), "bench-%s", id);
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		rc = path_format(vm->paths[i], sizeof(vm->paths[i]), err, "%s/%s.%d", host->dir, id, i);
@@ -86,6 +88,12 @@ static int take_connection(struct vm *vm, int which, struct error *err)
 		vm->view.launched_ns = now_ns;
 		vm->view.pid = pid;
 		vm->pidfd = pidfd_open(pid, 0);
+		/* Long before libvirt lets it go: QEMU connects first, then it makes the machine. */
+		int rc = host_admit(vm, err);
+		if (rc < 0) {
+			close(fd);
+			return rc;
+		}
 	}
 	if (which == CONSOLE)
 		return console_start(&vm->console, fd, err);
@@ -108,12 +116,15 @@ static int wait_created(struct vm *vm, struct launch *launch, int64_t deadline_n
 			{.fd = vm->listeners[CONTROL], .events = POLLIN},
 			{.fd = vm->listeners[CONSOLE], .events = POLLIN},
 			{.fd = launch_fd(launch), .events = POLLIN},
+			{.fd = vm->trace.fd, .events = POLLIN},
 		};
 		int timeout_ms = milliseconds_left(deadline_ns);
-		int ready = poll(fds, 3, timeout_ms);
+		int ready = poll(fds, 4, timeout_ms);
 
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, "wait for QEMU");
+		if (ready > 0 && fds[3].revents)
+			boot_trace_take(&vm->trace);
 		for (int i = 0; i < 2 && ready > 0; i++) {
 			int rc = fds[i].revents ? take_connection(vm, i, err) : 0;
 
@@ -150,22 +161,54 @@ static void give_up(struct vm *vm, struct launch *launch)
 	vm->domain = result.rc == 0 ? result.domain : NULL;
 }
 
-static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
+static int begin_trace(struct vm *vm, struct error *err)
 {
-	struct domain_config config = vm->host->domain;
-	_cleanup_free_ char *xml = NULL;
-	struct launch *launch = NULL;
-	struct launch_result result;
+	struct vm_host *host = vm->host;
+	char path[PATH_MAX] = "", pid_dir[PATH_MAX];
+	bool process = host->trace_process && connection_pid_dir(host->connection, pid_dir, sizeof(pid_dir));
+	int rc = host->trace_guest ? path_format(path, sizeof(path), err, "%s.trace", vm->paths[CONTROL]) : 0;
 
+	return rc < 0 ? rc : boot_trace_begin(&vm->trace, path, process ? pid_dir : NULL, vm->name, err);
+}
+
+void vm_stamps(const struct vm *vm, struct vm_stamps *ret)
+{
+	boot_trace_stamps(&vm->trace, ret);
+}
+
+static int begin(struct vm *vm, struct launch **ret, struct error *err)
+{
+	struct vm_host *host = vm->host;
+	struct launch_request request = {.name = vm->name, .flags = host->create_flags};
+	struct domain_config config = host->domain;
+	_cleanup_free_ char *xml = NULL;
+
+	int rc = begin_trace(vm, err);
+
+	if (rc == 0)
+		rc = host_prepare_surroundings(vm, &config, err);
+	if (rc < 0)
+		return rc;
+	if (host->snapshot) {
+		request.image = snapshot_path(host->snapshot);
+		return launch_begin(connection_handle(host->connection), &request, ret, err);
+	}
 	config.name = vm->name;
 	config.serials[0] = vm->paths[CONTROL];
 	config.serials[1] = vm->paths[CONSOLE];
 	config.n_serials = 2;
+	config.trace = vm->trace.path[0] ? vm->trace.path : NULL;
+	rc = domain_xml(&config, &xml, err);
+	request.xml = xml;
+	return rc < 0 ? rc : launch_begin(connection_handle(host->connection), &request, ret, err);
+}
 
-	int rc = domain_xml(&config, &xml, err);
+static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
+{
+	struct launch *launch = NULL;
+	struct launch_result result;
+	int rc = begin(vm, &launch, err);
 
-	if (rc == 0)
-		rc = launch_begin(connection_handle(vm->host->connection), xml, vm->host->create_flags, &launch, err);
 	if (rc < 0)
 		return rc;
 	rc = wait_created(vm, launch, deadline_ns, err);
@@ -180,9 +223,23 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 		return result.rc;
 	}
 	vm->domain = result.domain;
+	vm->view.created_ns = result.created_ns;
 	vm->view.resumed_ns = result.resumed_ns;
+	vm->view.forked_ns = vm->trace.forked_ns;
+	vm->view.begun_ns = vm->trace.begun_ns;
 	if (vm->view.control_fd < 0)
 		return error_set(err, ENOTCONN, "libvirt says that the machine runs, but nothing connected to its control stream");
+	return 0;
+}
+
+int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err)
+{
+	if (!vm->host->domain.balloon)
+		return error_set(err, ENOTSUP, "this machine has no balloon");
+	if (bytes < 1 << 20 || bytes > vm->host->domain.memory_bytes)
+		return error_set(err, EINVAL, "a balloon leaves a guest between 1 MiB and what it was started with");
+	if (virDomainSetMemoryFlags(vm->domain, (unsigned long)(bytes / 1024), VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return virt_error(err, "set the balloon");
 	return 0;
 }
 
@@ -211,12 +268,17 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 	if (host->wedged)
 		return error_set(err, EIO, "virtual machine '%s': libvirt hangs since an earlier start", id);
 
-	int rc = vm_new(host, id, &vm, err);
+	int rc = host->snapshot ? snapshot_next(host->snapshot, &id, err) : 0;
 
+	if (rc == 0)
+		rc = vm_new(host, id, &vm, err);
 	if (rc < 0)
 		return error_prefix(err, "virtual machine '%s'", id);
 	enlist(vm, true);
 	rc = vm_create(vm, deadline_ns, err);
+	/* The guest's driver finds it when it comes up. */
+	if (rc == 0 && host->balloon_bytes && host->domain.balloon)
+		rc = vm_set_memory(vm, host->balloon_bytes, err);
 	if (rc < 0) {
 		error_prefix(err, "virtual machine '%s'", id);
 		vm_stop(vm, NULL);
@@ -332,12 +394,13 @@ int vm_stop(struct vm *vm, struct error *err)
 	char name[sizeof(vm->name)], log[PATH_MAX];
 	int rc = end_qemu(vm, err);
 	int forgotten = forget_domain(vm, rc < 0 ? NULL : err);
+	int released = host_release_surroundings(vm, rc < 0 || forgotten < 0 ? NULL : err);
 
 	snprintf(name, sizeof(name), "%s", vm->name);
 	if (connection_qemu_log(vm->host->connection, name, log, sizeof(log)))
 		unlink(log);
 	enlist(vm, false);
 	vm_free(vm);
-	rc = rc < 0 ? rc : forgotten;
+	rc = rc < 0 ? rc : forgotten < 0 ? forgotten : released;
 	return rc < 0 ? error_prefix(err, "stop virtual machine '%s'", name) : 0;
 }

@@ -14,7 +14,7 @@
  * port, kept in memory and quoted by vm_diagnose().
  *
  * If the process dies, its machines live on: every QEMU, libvirt's probes included, has a path below run_dir on its command line,
- * by which a supervisor finds them. Does not do (yet): disks, networks, snapshots, remote hosts, other architectures. */
+ * by which a supervisor finds them. Does not do (yet): disks, remote hosts, other architectures. */
 #pragma once
 
 #include <bench/error.h>
@@ -34,6 +34,15 @@ enum vm_accel_wish { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG, VM_ACCEL_WISH_CO
 static const char *const vm_accel_wish_names[] = {"auto", "kvm", "tcg"};
 _Static_assert(sizeof(vm_accel_wish_names) / sizeof(vm_accel_wish_names[0]) == VM_ACCEL_WISH_COUNT, "one name a wish");
 
+/* NONE: no interface; USER: QEMU's own carrier, which reaches what the user reaches and cannot be reached; BRIDGE: a tap on a bridge of ours
+ * (network/network.h), embedded driver and root alone. */
+enum vm_network { VM_NETWORK_NONE, VM_NETWORK_USER, VM_NETWORK_BRIDGE, VM_NETWORK_COUNT };
+
+static const char *const vm_network_names[] = {"none", "user", "bridge"};
+_Static_assert(sizeof(vm_network_names) / sizeof(vm_network_names[0]) == VM_NETWORK_COUNT, "one name a network");
+
+struct journal;
+
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
 	const char *machine;   /* NULL: q35; or "microvm" */
@@ -49,6 +58,22 @@ struct vm_options {
 	enum vm_accel_wish accel;
 	void (*note)(void *arg, const char *text); /* progress of long work; may be NULL */
 	void *note_arg;
+	/* Start from a saved state: one machine is booted in vm_host_open(), and saved once `ready` returns 0, which asks the guest's program over its
+	 * control stream. Every vm_start() then restores it: the program goes on where it was, and says nothing of itself. Embedded driver only. */
+	bool restore;
+	int (*ready)(void *arg, int control_fd, int64_t deadline_ns, struct error *err);
+	void *ready_arg;
+	bool trace_guest;   /* let QEMU stamp when the vCPUs run and when the kernel begins, where that can be seen (boot_trace.h) */
+	bool trace_process; /* stamp when libvirt forked QEMU and when QEMU began */
+	enum vm_network network;
+	const char *bridge;      /* name of the bridge, shared by all who name it; NULL: one of this host object's own */
+	const char *cgroup_name; /* of a group that is made for this host object's machines; NULL: QEMU stays where it is started */
+	bool cgroup_required;    /* fail where a limit cannot be had, instead of noting it */
+	int cpu_percent;         /* what all threads of QEMU may use, of one CPU; 0: not limited. This and the next need cgroup_name */
+	int cpu_weight;          /* 1 … 10,000; 0: 100 */
+	int64_t overhead_bytes;  /* QEMU's memory is limited to the guest's and this; 0: counted, not limited */
+	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
+	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -66,8 +91,14 @@ struct vm_facts {
 	char kernel_source[256]; /* where the kernel file came from */
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
-	bool cache_unwritable; /* what was found out is not kept, the next run looks again */
-	bool without_root;     /* this process was root, and left that for libvirt's sake (account.h) */
+	bool cache_unwritable;  /* what was found out is not kept, the next run looks again */
+	bool without_root;      /* this process was root, and left that for libvirt's sake (account.h) */
+	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
+	int64_t snapshot_boot_ns, snapshot_save_ns;
+	bool traced;                  /* QEMU stamps vCPUs and kernel */
+	char network[128];            /* "none", or what it is and what carries its packets */
+	char cgroup[96], limits[128]; /* of QEMU: controllers, and limits; "none" */
+	char cgroup_note[256];        /* which limits are missing and why, or empty */
 };
 
 struct vm_host;
@@ -75,10 +106,15 @@ struct vm;
 
 /* A running machine as the caller sees it; valid until vm_stop(). Stamps are nanoseconds of the host's CLOCK_MONOTONIC. */
 struct vm_view {
-	int control_fd;      /* both ways, blocking, owned by the machine */
-	pid_t pid;           /* of QEMU */
-	int64_t launched_ns; /* QEMU had connected to its control stream */
-	int64_t resumed_ns;  /* libvirt had set the vCPUs running */
+	int control_fd;       /* both ways, blocking, owned by the machine */
+	pid_t pid;            /* of QEMU */
+	int64_t launched_ns;  /* QEMU had connected to its control stream */
+	int64_t resumed_ns;   /* libvirt had set the vCPUs running */
+	int64_t created_ns;   /* libvirt had made the machine, still paused */
+	int64_t forked_ns;    /* libvirt had forked QEMU; 0: not asked for, or not seen */
+	int64_t begun_ns;     /* QEMU read its options; likewise */
+	char memory_dir[256]; /* the folder of the control group that counts QEMU's memory, or empty */
+	char address[20];     /* the guest's ("10.88.0.2"), or empty */
 };
 
 /* Connects and prepares. On failure nothing stays behind but what is worth keeping in cache_dir. */
@@ -91,6 +127,26 @@ void vm_host_close(struct vm_host *host);
  * libvirt hangs. On failure nothing of it is left. */
 int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct vm **ret, struct error *err);
 const struct vm_view *vm_view(const struct vm *vm);
+
+/* What QEMU stamped itself, on CLOCK_MONOTONIC; 0: not asked for, not seen, or not yet. */
+struct vm_stamps {
+	int64_t running_ns; /* it set the vCPUs running; resumed_ns is when libvirt said so */
+	int64_t kernel_ns;  /* firmware had loaded the kernel, and went to it; never in a restored machine */
+};
+
+void vm_stamps(const struct vm *vm, struct vm_stamps *ret);
+
+/* Memory of a running machine, bytes; -1: not known. A look at it takes milliseconds. */
+struct vm_memory {
+	int64_t ram_bytes;            /* of the guest's memory, what the host has given it so far */
+	int64_t vmm_pss_bytes;        /* PSS of QEMU without the guest's memory */
+	int64_t balloon_bytes;        /* what the balloon leaves to the guest, where there is one */
+	int64_t balloon_unused_bytes; /* what the guest told its balloon to have free */
+};
+
+void vm_memory(struct vm *vm, struct vm_memory *ret);
+/* Lets the guest's balloon take or give memory until it has so much; the guest does that in its own time. Needs balloon_bytes among the options. */
+int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err);
 
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);

@@ -1,5 +1,6 @@
 /* The agent's main loop. It allocates nothing and touches few pages: its own start is part of every figure. */
 #include "guest.h"
+#include "reach.h"
 #include "workload.h"
 
 #include <bench/agent.h>
@@ -116,18 +117,58 @@ static int answer_run(const struct agent *agent, char *arguments)
 	return send_line(agent, line);
 }
 
+static int answer_memory(const struct agent *agent)
+{
+	char line[96], *at = line;
+	uint64_t total, available;
+
+	if (guest_memory(&total, &available) < 0)
+		return send_line(agent, "error /proc/meminfo cannot be read");
+	at = append_text(at, "memory total=");
+	at = append_number(at, total);
+	at = append_text(at, " available=");
+	at = append_number(at, available);
+	*at = '\0';
+	return send_line(agent, line);
+}
+
+/* What is asked of the instance's surroundings; false: it is something else. */
+static bool answer_reach(const struct agent *agent, char *line, int *ret)
+{
+	char text[160];
+
+	if (strncmp(line, "listen ", 7) == 0)
+		reach_listen(line + 7, text, sizeof(text));
+	else if (strncmp(line, "connect ", 8) == 0)
+		reach_connect(line + 8, text, sizeof(text));
+	else if (strncmp(line, "touch ", 6) == 0)
+		reach_touch(line + 6, text, sizeof(text));
+	else if (strncmp(line, "burn ", 5) == 0)
+		reach_burn(line + 5, text, sizeof(text));
+	else
+		return false;
+	*ret = send_line(agent, text);
+	return true;
+}
+
 /* Returns 1 to end, -1 when the stream is broken. */
 static int answer(const struct agent *agent, char *line)
 {
+	int rc;
+
 	if (strcmp(line, "ping") == 0)
 		return send_line(agent, "pong");
 	if (strncmp(line, "run ", 4) == 0)
 		return answer_run(agent, line + 4);
+	if (strcmp(line, "memory") == 0)
+		return answer_memory(agent);
 	if (strcmp(line, "quit") == 0) {
 		send_line(agent, "bye");
 		return 1;
 	}
-	return send_line(agent, "error unknown request; expected ping, run or quit");
+	if (answer_reach(agent, line, &rc))
+		return rc;
+	return send_line(agent, "error unknown request; expected ping, run, memory, listen, connect, touch, burn or quit");
 }
 
 /* Answers every whole line in the buffer and keeps the rest. */
@@ -186,6 +227,7 @@ int main(void)
 			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
 		send_line(&agent, "mark init");
 		guest_prepare();
+		guest_network(getenv("BENCH_ADDRESS"), getenv("BENCH_GATEWAY"));
 	}
 	if (send_hello(&agent, (uint64_t)start.tv_sec * 1000000000 + (uint64_t)start.tv_nsec) == 0)
 		serve(&agent);

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,6 +25,22 @@ int guest_open_control(const char *device)
 	return fd;
 }
 
+/* In their order, as the host has put them there. One that the kernel has already, or does not want, is passed over. */
+static void load_modules(void)
+{
+	char path[] = "/modules/0.ko";
+
+	for (char digit = '0'; digit <= '9'; digit++) {
+		path[sizeof("/modules/") - 1] = digit;
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		syscall(SYS_finit_module, fd, "", 0);
+		close(fd);
+	}
+}
+
 void guest_prepare(void)
 {
 	static const struct {
@@ -34,6 +52,31 @@ void guest_prepare(void)
 		mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL);
 	}
 	signal(SIGCHLD, SIG_IGN);
+	load_modules();
+}
+
+static int meminfo_bytes(const char *text, const char *key, uint64_t *ret)
+{
+	const char *at = strstr(text, key);
+
+	if (!at)
+		return -1;
+	*ret = strtoull(at + strlen(key), NULL, 10) * 1024;
+	return 0;
+}
+
+int guest_memory(uint64_t *ret_total, uint64_t *ret_available)
+{
+	char text[512]; /* both stand in the first three lines */
+	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (got <= 0)
+		return -1;
+	text[got] = '\0';
+	return meminfo_bytes(text, "MemTotal:", ret_total) < 0 || meminfo_bytes(text, "MemAvailable:", ret_available) < 0 ? -1 : 0;
 }
 
 _Noreturn void guest_end(const char *how)

@@ -1,11 +1,16 @@
 /* What the agent does as PID 1 of a virtual machine, and nowhere else. */
 #pragma once
 
+#include <stdint.h>
+
 /* Opens the control device in raw mode. Returns the descriptor or -1. */
 int guest_open_control(const char *device);
 
-/* Mounts /proc, /sys and /dev; lets the kernel reap orphans. What cannot be mounted is left out. */
+/* Mounts /proc, /sys and /dev; lets the kernel reap orphans; loads /modules/0.ko, 1.ko, …, where there are any. What cannot be mounted is left out. */
 void guest_prepare(void);
+
+/* MemTotal and MemAvailable of /proc/meminfo, in bytes. Returns 0, or -1 when they cannot be read. */
+int guest_memory(uint64_t *ret_total, uint64_t *ret_available);
 
 /* Ends the machine: "poweroff" or "reboot" (for machine types without ACPI that exit on reboot). Does not return. */
 _Noreturn void guest_end(const char *how);

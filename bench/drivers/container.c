@@ -36,6 +36,9 @@ static const struct driver_option options[] = {
 	{"cgroup-pids", "on|off", "the cgroup's pids controller (default on)"},
 	{"cpuset", "LIST", "CPUs by the cgroup's cpuset controller, which holds (default: an affinity, which costs nothing)"},
 	{"root", "read-only|overlay|copy", "a bind mount; an overlay written to a tmpfs; a copy in a tmpfs (default read-only)"},
+	{"cpu", "PERCENT", "of one CPU: 200 is two CPUs (default: the run's limit, 100 a CPU)"},
+	{"cpu-weight", "N", "against others, 1 to 10,000 (default 100)"},
+	{"bridge", "NAME", "of net=bridge: one that other runs share (default: one of its own)"},
 	{"capabilities", "default|all", "all: none but mknod and sys_rawio is given up (default default)"},
 	{"seccomp", "on|off", "system call filter (default on)"},
 	{"pool", "N", "this many roots, cgroups and namespaces are made ahead, outside the measurement: class \"warm\" (default 0)"},
@@ -60,8 +63,10 @@ static int read_options(const struct driver_config *config, char name[64], struc
 	ret->cpuset = ret->limits.cpus[0] ? ret->limits.cpus : config->cpuset; /* as a mask too, where there is no such controller */
 	ret->journal = config->journal;
 	ret->limits.memory_bytes = config->memory_bytes;
-	ret->limits.cpu_percent = 100 * config->vcpus;
-	ret->limits.cpu_weight = 100;
+	if (!ret->limits.cpu_percent)
+		ret->limits.cpu_percent = 100 * config->vcpus;
+	if (!ret->limits.cpu_weight)
+		ret->limits.cpu_weight = 100;
 	ret->limits.pids_max = PIDS_MAX;
 	ret->cgroup_name = cgroup_run_name(config->run_dir, name, 64);
 	return 0;

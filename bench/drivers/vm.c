@@ -1,10 +1,14 @@
 /* vm: the agent as PID 1 of a small virtual machine, through libvirt. */
+#include "vm_ready.h"
+#include "vm_steps.h"
+
 #include <bench/cleanup.h>
 #include <bench/driver.h>
 
 #include <base/files.h>
 #include <base/journal.h>
 #include <base/units.h>
+#include <cgroup/cgroup.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,22 +16,34 @@
 #include <vmdriver/vm.h>
 
 static const struct driver_option options_table[] = {
-	{"kind", "q35|microvm", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"kind", "q35|microvm|restore", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"machine", "q35|microvm", "type of machine (default: q35)"},
 	{"memory", "SIZE", "memory of the guest (default: the run's limit)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
+	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
+	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
+	{"net", "none|user|bridge", "no interface; QEMU's own carrier; eth0 by a tap on a bridge (default none)"},
+	{"bridge", "NAME", "of net=bridge: one that other runs share (default: one of its own)"},
+	{"vcpus", "N", "processors of the guest (default: the run's limit)"},
+	{"cgroup", "auto|on|off", "a control group for QEMU; auto: where permitted and a limit needs one, on: or fail (default auto)"},
+	{"cpu", "PERCENT", "of one CPU, for all threads of QEMU: 200 is two CPUs (default: not limited but by vcpus)"},
+	{"cpu-weight", "N", "of QEMU against others, 1 to 10,000 (default 100)"},
+	{"balloon", "SIZE", "a balloon takes memory from the guest until it has this (default: no balloon)"},
+	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
 	{NULL, NULL, NULL},
 };
 
 /* Kinds of machines people compare: each is a set of defaults, which other options may change. */
 static const struct kind {
 	const char *name, *machine;
+	bool restore;
 } kinds[] = {
-	{"q35", "q35"},
-	{"microvm", "microvm"},
+	{"q35", "q35", false},
+	{"microvm", "microvm", false},
+	{"restore", "q35", true},
 };
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
@@ -59,11 +75,84 @@ static int parse_accel(const char *text, enum vm_accel_wish *ret, struct error *
 	return error_hint(err, "use auto, kvm or tcg");
 }
 
-static int read_options(const struct driver_config *config, struct vm_options *ret, struct error *err)
+static int parse_switch(const struct driver_spec *spec, const char *key, bool fallback, bool *ret, struct error *err)
+{
+	const char *text = driver_option(spec, key, fallback ? "on" : "off");
+
+	*ret = strcmp(text, "on") == 0;
+	return *ret || strcmp(text, "off") == 0 ? 0 : error_set(err, EINVAL, "option %s: '%s' is neither on nor off", key, text);
+}
+
+static int find_word(const char *option, const char *text, const char *const *names, size_t count, const char *expected, struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(text, names[i]) == 0)
+			return (int)i;
+	return error_set(err, EINVAL, "option %s=%.60s: expected %s", option, text, expected);
+}
+
+static int read_network(const struct driver_spec *spec, struct vm_options *ret, struct error *err)
+{
+	int at = find_word("net", driver_option(spec, "net", "none"), vm_network_names, VM_NETWORK_COUNT, "none, user or bridge", err);
+
+	if (at < 0)
+		return at;
+	ret->network = (enum vm_network)at;
+	ret->bridge = driver_option(spec, "bridge", NULL);
+	if (ret->bridge && ret->network != VM_NETWORK_BRIDGE)
+		return error_set(err, EINVAL, "option bridge needs net=bridge");
+	return 0;
+}
+
+static int read_number(const struct driver_spec *spec, const char *option, int64_t max, int *ret, struct error *err)
+{
+	const char *text = driver_option(spec, option, NULL);
+	char what[32];
+	int64_t value;
+
+	if (!text)
+		return 0;
+	snprintf(what, sizeof(what), "option %s", option);
+	int rc = parse_integer(what, text, 1, max, &value, err);
+	if (rc == 0)
+		*ret = (int)value;
+	return rc;
+}
+
+/* `name` (64 characters) keeps the text that the result points to. */
+static int read_limits(const struct driver_config *config, char *name, struct vm_options *ret, struct error *err)
+{
+	static const char *const words[] = {"auto", "on", "off"};
+	const struct driver_spec *spec = config->spec;
+	const char *overhead = driver_option(spec, "overhead", NULL);
+	int choice = find_word("cgroup", driver_option(spec, "cgroup", "auto"), words, 3, "auto, on or off", err);
+	int rc = choice < 0 ? choice : read_number(spec, "vcpus", 512, &ret->vcpus, err);
+
+	if (rc == 0)
+		rc = read_number(spec, "cpu", 100 * 512, &ret->cpu_percent, err);
+	if (rc == 0)
+		rc = read_number(spec, "cpu-weight", 10000, &ret->cpu_weight, err);
+	if (rc == 0 && overhead && (rc = parse_bytes(overhead, &ret->overhead_bytes, err)) < 0)
+		error_prefix(err, "option overhead");
+	const char *balloon = driver_option(spec, "balloon", NULL);
+	if (rc == 0 && balloon && (rc = parse_bytes(balloon, &ret->balloon_bytes, err)) < 0)
+		error_prefix(err, "option balloon");
+	if (rc < 0)
+		return rc;
+	bool limited = ret->cpu_percent || ret->cpu_weight || ret->overhead_bytes;
+	if (choice == 2 && limited)
+		return error_set(err, EINVAL, "options cpu, cpu-weight and overhead need a control group, and cgroup=off says none");
+	ret->cgroup_required = choice == 1;
+	if (choice == 1 || (choice == 0 && limited))
+		ret->cgroup_name = cgroup_run_name(ret->run_dir, name, 64);
+	return 0;
+}
+
+static int read_options(const struct driver_config *config, char name[64], struct vm_options *ret, struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
-	const struct kind *kind;
+	const struct kind *kind = &kinds[0];
 	int rc = find_kind(spec, &kind, err);
 
 	if (rc < 0)
@@ -82,14 +171,25 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 		.vcpus = config->vcpus > 0 ? config->vcpus : 1,
 		.note = config->note,
 		.note_arg = config->note_arg,
+		.ready = vm_ready,
+		.trace_process = config->record_steps,
+		.journal = config->journal,
 	};
+	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
+	if (rc == 0)
+		rc = parse_switch(spec, "trace", true, &ret->trace_guest, err);
+	if (rc < 0)
+		return rc;
 	if (memory) {
 		rc = parse_bytes(memory, &ret->memory_bytes, err);
 
 		if (rc < 0)
 			return error_prefix(err, "option memory");
 	}
-	return parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
+	rc = read_network(spec, ret, err);
+	if (rc == 0)
+		rc = read_limits(config, name, ret, err);
+	return rc < 0 ? rc : parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
 }
 
 static void vm_probe(const struct driver_config *config, struct probe *ret)
@@ -97,9 +197,10 @@ static void vm_probe(const struct driver_config *config, struct probe *ret)
 	static const enum probe_verdict verdicts[] = {[VM_YES] = PROBE_YES, [VM_LIMITED] = PROBE_LIMITED, [VM_NO] = PROBE_NO};
 	struct vm_options options;
 	struct error err = {0};
+	char name[64];
 
 	*ret = (struct probe){.verdict = PROBE_NO};
-	if (read_options(config, &options, &err) < 0) {
+	if (read_options(config, name, &options, &err) < 0) {
 		snprintf(ret->reason, sizeof(ret->reason), "%.300s", err.message);
 		snprintf(ret->remedy, sizeof(ret->remedy), "%s", err.hint);
 		return;
@@ -121,6 +222,8 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
 	driver_info_set(info, "memory", "%lld", (long long)options->memory_bytes);
+	if (options->balloon_bytes)
+		driver_info_set(info, "balloon", "%lld", (long long)options->balloon_bytes);
 	driver_info_set(info, "vcpus", "%d", options->vcpus);
 	if (strcmp(facts->accelerator, "tcg") == 0)
 		driver_info_note(info, "TCG (emulated): the guest's processor is emulated in software, %s", facts->accelerator_reason);
@@ -128,16 +231,34 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 		driver_info_note(info, "for KVM: %s", facts->accelerator_remedy);
 	if (facts->without_root)
 		driver_info_note(info, "QEMU runs without root's rights, in a user namespace");
-	driver_info_note(info,
-			 "the guest's memory is limited by its size, its CPUs by their number; QEMU itself is in no cgroup of its own");
+	driver_info_set(info, "network", "%s", facts->network);
+	driver_info_set(info, "cgroup", "%s", facts->cgroup);
+	driver_info_set(info, "limits", "%s", facts->limits);
+	if (facts->cgroup_note[0])
+		driver_info_note(info, "%s", facts->cgroup_note);
+	driver_info_note(info, "the guest's memory is limited by its size, its CPUs by their number; QEMU itself %s",
+			 strcmp(facts->cgroup, "none") == 0 ? "is in no cgroup of its own" : "is in a cgroup, with its limits");
+}
+
+static void report_start(const struct vm_facts *facts, struct driver_info *info)
+{
+	driver_info_set(info, "trace", "%s", facts->traced ? "on" : "off");
+	driver_info_set(info, "start", "%s", facts->snapshot_bytes > 0 ? "restored" : "booted");
+	if (facts->snapshot_bytes == 0)
+		return;
+	driver_info_set(info, "saved state", "%lld bytes", (long long)facts->snapshot_bytes);
+	driver_info_set(info, "saved in", "%.3f s", (double)facts->snapshot_save_ns / 1e9);
+	driver_info_set(info, "cold boot", "%.3f s", (double)facts->snapshot_boot_ns / 1e9);
+	driver_info_note(info, "restored from the saved state of one machine: no kernel and no init starts in it, what is random to one is "
+			       "the same to all");
 }
 
 static int vm_open(const struct driver_config *config, void **ret_state, struct driver_info *ret_info, struct error *err)
 {
 	struct vm_options options;
 	struct vm_host *host = NULL;
-	char processes[PATH_MAX];
-	int rc = read_options(config, &options, err);
+	char processes[PATH_MAX], name[64];
+	int rc = read_options(config, name, &options, err);
 
 	/* Before libvirt starts its first process: each names a path below this folder. */
 	if (rc == 0)
@@ -149,6 +270,9 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 	if (rc < 0)
 		return rc;
 	report(vm_host_facts(host), &options, ret_info);
+	report_start(vm_host_facts(host), ret_info);
+	if (config->record_steps)
+		vm_steps_declare(options.restore, ret_info);
 	*ret_state = host;
 	return 0;
 }
@@ -169,7 +293,29 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 	instance->read_fd = instance->write_fd = view->control_fd;
 	instance->pids[0] = view->pid;
 	instance->n_pids = 1;
+	instance->has_greeted = vm_host_facts(state)->snapshot_bytes > 0;
+	snprintf(instance->cgroup, sizeof(instance->cgroup), "%s", view->memory_dir);
 	return 0;
+}
+
+/* QEMU's own stamps, where it was asked for them. One that is not where it belongs (the clock was set meanwhile) is none. */
+static void vm_driver_observe(void *state, const struct instance *instance, struct timeline *timeline)
+{
+	const struct vm *vm = instance->priv;
+	struct vm_stamps stamps;
+
+	if (!vm)
+		return;
+	vm_stamps(vm, &stamps);
+
+	const struct vm_view *view = vm_view(vm);
+	int64_t until_ns = timeline_has(timeline, MARK_INIT) ? timeline->at_ns[MARK_INIT] : clock_now_ns();
+
+	if (view->launched_ns <= stamps.running_ns && stamps.running_ns <= view->resumed_ns)
+		timeline_mark_at(timeline, MARK_SANDBOX, stamps.running_ns);
+	if (timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
+		timeline_mark_at(timeline, MARK_KERNEL, stamps.kernel_ns);
+	vm_steps_report(instance->has_greeted, view, timeline, instance->steps);
 }
 
 static void vm_driver_diagnose(void *state, const struct instance *instance, char *ret, size_t size)
@@ -178,6 +324,20 @@ static void vm_driver_diagnose(void *state, const struct instance *instance, cha
 		vm_diagnose(instance->priv, ret, size);
 	else if (size > 0)
 		ret[0] = '\0';
+}
+
+static int vm_driver_footprint(void *state, const struct instance *instance, struct footprint *ret, struct error *err)
+{
+	struct vm_memory memory;
+
+	if (!instance->priv)
+		return error_set(err, ENOTCONN, "the machine does not run");
+	vm_memory(instance->priv, &memory);
+	ret->guest.ram_bytes = memory.ram_bytes;
+	ret->guest.vmm_pss_bytes = memory.vmm_pss_bytes;
+	ret->guest.balloon_bytes = memory.balloon_bytes;
+	ret->guest.balloon_unused_bytes = memory.balloon_unused_bytes;
+	return 0;
 }
 
 static int vm_driver_stop(void *state, struct instance *instance, struct error *err)
@@ -204,7 +364,9 @@ const struct driver vm_driver = {
 	.probe = vm_probe,
 	.open = vm_open,
 	.start = vm_driver_start,
+	.observe = vm_driver_observe,
 	.diagnose = vm_driver_diagnose,
+	.footprint = vm_driver_footprint,
 	.stop = vm_driver_stop,
 	.close = vm_close,
 };

@@ -23,5 +23,9 @@ const struct anatomy_variant anatomy_variants[] = {
 	{"container", "net=bridge", "veth into a bridge", NULL, VARIANT_WITH},
 	{"container", "pool=4", "pool of prepared parts", NULL, VARIANT_WITH},
 	{"container", "bare=on", "everything: bare clone and exec", NULL, VARIANT_FLOOR},
+	{"vm", "machine=microvm", "machine microvm: no PCI, no BIOS", "machine", VARIANT_WITH},
+	{"vm", "memory=1G", "1 GiB of memory", "memory", VARIANT_WITH},
+	{"vm", "restore=on", "a saved state instead of a boot", "start", VARIANT_WITH},
+	{"vm", "trace=off", "stamps made by QEMU (T3)", "trace", VARIANT_WITHOUT},
 	{NULL, NULL, NULL, NULL, VARIANT_NONE},
 };

@@ -143,3 +143,34 @@ int agent_client_verify(struct agent_client *client, uint64_t ops, uint64_t seed
 		return error_set(err, EBADMSG, "the instance did not do its work: '%.80s' instead of '%.80s'", line, expected);
 	return 0;
 }
+
+/* "memory total=261120000 available=219000000" */
+static int parse_memory(const char *line, int64_t *ret_total, int64_t *ret_available)
+{
+	static const char first[] = "memory total=", second[] = " available=";
+	char *end;
+
+	if (strncmp(line, first, strlen(first)) != 0)
+		return -EBADMSG;
+	int64_t total = strtoll(line + strlen(first), &end, 10);
+	if (strncmp(end, second, strlen(second)) != 0)
+		return -EBADMSG;
+	int64_t available = strtoll(end + strlen(second), &end, 10);
+	if (*end || total <= 0 || available < 0 || available > total)
+		return -EBADMSG;
+	*ret_total = total;
+	*ret_available = available;
+	return 0;
+}
+
+int agent_client_memory(struct agent_client *client, int64_t deadline_ns, int64_t *ret_total, int64_t *ret_available, struct error *err)
+{
+	char line[AGENT_LINE_MAX];
+	int rc = send_line(client, "memory\n", err);
+
+	if (rc == 0)
+		rc = read_line(client, deadline_ns, line, err);
+	if (rc == 0 && parse_memory(line, ret_total, ret_available) < 0)
+		return error_set(err, EBADMSG, "the agent answered '%.60s' when asked for its memory", line);
+	return rc;
+}

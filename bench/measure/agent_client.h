@@ -23,3 +23,6 @@ int agent_client_ping(struct agent_client *client, int64_t deadline_ns, struct e
 
 /* Lets the agent do `ops` steps of the spin workload and checks its checksum: -EBADMSG when the work was not done. */
 int agent_client_verify(struct agent_client *client, uint64_t ops, uint64_t seed, int64_t deadline_ns, struct error *err);
+
+/* Asks how much memory the agent's kernel manages, and how much of it is available. -EBADMSG when it does not say. */
+int agent_client_memory(struct agent_client *client, int64_t deadline_ns, int64_t *ret_total, int64_t *ret_available, struct error *err);

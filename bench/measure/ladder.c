@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* The work that every instance proves it can do, after it is ready and outside all intervals: a few microseconds natively. */
-enum { VERIFY_OPS = 1000, VERIFY_TIMEOUT_S = 30 };
+enum { VERIFY_OPS = 1000, VERIFY_TIMEOUT_S = 30, MEMORY_TIMEOUT_S = 5 };
 
 bool ladder_phases_agree(const struct timeline *timeline)
 {
@@ -32,8 +32,10 @@ bool ladder_phases_agree(const struct timeline *timeline)
 static int question(const struct driver *driver, struct agent_client *client, const struct instance *instance, struct timeline *timeline,
 		    struct error *err)
 {
-	int rc = agent_client_hello(client, driver->caps & DRIVER_SAME_KERNEL, instance->deadline_ns, timeline, err);
+	int rc = 0;
 
+	if (!instance->has_greeted)
+		rc = agent_client_hello(client, driver->caps & DRIVER_SAME_KERNEL, instance->deadline_ns, timeline, err);
 	if (rc == 0)
 		rc = agent_client_ping(client, instance->deadline_ns, err);
 	if (rc == 0)
@@ -58,6 +60,23 @@ static void record_failure(const struct driver *driver, void *state, const struc
 	snprintf(sample->reason, sizeof(sample->reason), "%s", err->message);
 }
 
+/* What the host sees; of a guest also what it sees itself. What nobody tells stays unknown. */
+static void weigh(const struct driver *driver, void *state, struct agent_client *client, const struct instance *instance,
+		  struct footprint *ret)
+{
+	int64_t total, available;
+
+	footprint_read("", instance, ret);
+	if (driver->footprint)
+		driver->footprint(state, instance, ret, NULL);
+	if ((driver->caps & DRIVER_NO_AGENT) || !(driver->caps & DRIVER_IS_GUEST))
+		return;
+	if (agent_client_memory(client, clock_now_ns() + MEMORY_TIMEOUT_S * INT64_C(1000000000), &total, &available, NULL) < 0)
+		return;
+	ret->guest.total_bytes = total;
+	ret->guest.used_bytes = total - available;
+}
+
 int ladder_climb(const struct driver *driver, void *state, const char *id, int64_t timeout_ns, struct sample *ret, struct step_times *steps,
 		 struct error *err)
 {
@@ -74,13 +93,13 @@ int ladder_climb(const struct driver *driver, void *state, const char *id, int64
 	int rc = driver->start(state, &instance, timeline, err);
 	if (rc == 0 && has_agent)
 		rc = question(driver, &client, &instance, timeline, err);
+	if (driver->observe)
+		driver->observe(state, &instance, timeline);
 	if (rc == 0 && has_agent)
 		rc = agent_client_verify(&client, VERIFY_OPS, (uint64_t)timeline->at_ns[MARK_REQUEST],
 					 clock_now_ns() + VERIFY_TIMEOUT_S * INT64_C(1000000000), err);
 	if (rc == 0) {
-		footprint_read("", &instance, &sample.footprint);
-		if (driver->footprint)
-			driver->footprint(state, &instance, &sample.footprint, NULL);
+		weigh(driver, state, &client, &instance, &sample.footprint);
 	} else {
 		record_failure(driver, state, &instance, rc, &sample, err);
 	}

@@ -8,6 +8,11 @@
  *                   hello bench-agent 1 pid=<pid> start_ns=<CLOCK_MONOTONIC at the first instruction of main>
  *   host  -> agent  ping                               pong
  *                   run <workload> [<key>=<value>]…    begin, then: end {"ops":…,"checksum":"…"}
+ *                   memory                             memory total=<bytes> available=<bytes>, as its kernel sees it
+ *                   listen <port>                      listening: a child echoes on that TCP port
+ *                   connect <IPv4 address> <port>      reached: bytes went there and came back
+ *                   touch <MiB>                        touched: a child used so much memory
+ *                   burn <n>                           burning: n children use CPU time to the end
  *                   quit                               bye, and the instance ends
  *   agent -> host   error <reason>                     for every line that it does not understand
  *

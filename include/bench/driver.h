@@ -65,7 +65,7 @@ struct probe {
 	char remedy[256]; /* the command or step that mends it, or empty */
 };
 
-enum { DRIVER_PAIRS_MAX = 24, DRIVER_NOTES_MAX = 8 };
+enum { DRIVER_PAIRS_MAX = 32, DRIVER_NOTES_MAX = 8 };
 
 /* What open() found and decided, for the result: facts ("accelerator" = "tcg") and notes on what is not limited or not measured. */
 struct driver_info {
@@ -101,6 +101,10 @@ struct driver {
 
 	/* Starts one instance and returns as soon as its control stream exists. On failure the caller still calls stop(). */
 	int (*start)(void *state, struct instance *instance, struct timeline *timeline, struct error *err);
+
+	/* Optional: once the instance has answered (or has failed to), outside of all intervals: marks that were stamped elsewhere meanwhile, and the steps
+	 * that end with them. */
+	void (*observe)(void *state, const struct instance *instance, struct timeline *timeline);
 
 	/* Optional: why did the instance end or fall silent before it was ready? One line, or empty. */
 	void (*diagnose)(void *state, const struct instance *instance, char *ret, size_t size);

@@ -4,6 +4,7 @@
 #include <bench/steps.h>
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,6 +19,7 @@ struct instance {
 	size_t n_pids;
 	char cgroup[PATH_MAX];    /* absolute directory of its memory (v1) or unified (v2) cgroup, or empty */
 	struct step_times *steps; /* the caller's: start() fills in the steps that the driver declared; NULL: nobody asks */
+	bool has_greeted;         /* its agent said hello before it was saved: start() sets this, and nobody waits for another */
 	void *priv;               /* the driver's own */
 };
 

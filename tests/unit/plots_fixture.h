@@ -232,6 +232,7 @@ static inline void fixture_summarise(struct fixture *f)
 		s->drift_p = s->total.n > 2 ? 0.69 : NAN;
 		s->lag1 = s->total.n > 2 ? 0.08 : NAN;
 		s->pss_bytes = s->uss_bytes = s->cgroup_bytes = NAN;
+		s->guest_ram_bytes = s->vmm_pss_bytes = s->guest_used_bytes = NAN;
 		s->warmups = f->result.plan.warmup;
 	}
 	for (size_t d = 0; d < f->result.n_drivers; d++) {

@@ -49,7 +49,7 @@ static struct result full_result(void)
 	result.blocks[3].tainted = true;
 	snprintf(result.blocks[3].taint_reason, sizeof(result.blocks[3].taint_reason), "12 ms of steal");
 	result.blocks[4].tainted = result.blocks[4].replaced = true;
-	result.samples[5].footprint = (struct footprint){1, 2, 3, FOOTPRINT_UNKNOWN, 0};
+	result.samples[5].footprint = (struct footprint){1, 2, 3, FOOTPRINT_UNKNOWN, 0, {4, 5, FOOTPRINT_UNKNOWN, 6, 0, 7}};
 	result.samples[6].phases_disagree = true;
 	fixture_censor(&result.samples[7]);
 	sample = &result.samples[9];

@@ -266,6 +266,25 @@ Test(summary, footprints_are_medians_of_what_is_known)
 	result_free(&result);
 }
 
+Test(summary, memory_of_guests_stands_beside_that_of_their_monitor)
+{
+	struct result result = two_drivers(4);
+	struct summary summary;
+
+	for (size_t i = 1; i < 6; i += 2) {
+		result.samples[i].footprint.guest.ram_bytes = 1000 + (int64_t)i;
+		result.samples[i].footprint.guest.vmm_pss_bytes = 50;
+		result.samples[i].footprint.guest.used_bytes = 400 - (int64_t)i;
+	}
+	summary = summarise(&result);
+	cr_assert(isnan(summary.drivers[0].guest_ram_bytes) && isnan(summary.drivers[0].vmm_pss_bytes));
+	cr_assert_float_eq(summary.drivers[1].guest_ram_bytes, 1003, 0);
+	cr_assert_float_eq(summary.drivers[1].vmm_pss_bytes, 50, 0);
+	cr_assert_float_eq(summary.drivers[1].guest_used_bytes, 397, 0);
+	summary_free(&summary);
+	result_free(&result);
+}
+
 Test(summary, empty_result_and_bad_index)
 {
 	struct result result = {0};

@@ -136,3 +136,43 @@ Test(vm_domain_xml, libvirt_accepts_it)
 	virConnectClose(connection);
 	free(xml);
 }
+
+static char *describe(const struct domain_config *config)
+{
+	struct error err = {0};
+	char *xml = NULL;
+
+	cr_assert_eq(domain_xml(config, &xml, &err), 0, "%s", err.message);
+	return xml;
+}
+
+Test(vm_domain_xml, a_tap_is_not_libvirts_to_make_and_says_who_carries_it)
+{
+	struct domain_config config = typical();
+
+	config.link = (struct domain_link){.kind = DOMAIN_LINK_TAP, .tap = "bn0", .mac = "02:00:0a:58:00:02"};
+	char *xml = describe(&config);
+	cr_assert(strstr(xml, "<interface type=\"ethernet\">"), "%s", xml);
+	cr_assert(strstr(xml, "<target dev=\"bn0\" managed=\"no\"/>"), "%s", xml);
+	cr_assert(strstr(xml, "<mac address=\"02:00:0a:58:00:02\"/>"), "%s", xml);
+	cr_assert(strstr(xml, "<driver name=\"qemu\"/>"), "%s", xml);
+	free(xml);
+	config.link.vhost = true;
+	xml = describe(&config);
+	cr_assert(strstr(xml, "<driver name=\"vhost\"/>"), "%s", xml);
+	free(xml);
+}
+
+Test(vm_domain_xml, devices_without_pci_have_an_address)
+{
+	struct domain_config config = typical();
+
+	config.machine = "microvm";
+	config.link.kind = DOMAIN_LINK_USER;
+	config.balloon = true;
+	char *xml = describe(&config), *interface = strstr(xml, "<interface type=\"user\">"),
+	     *balloon = strstr(xml, "<memballoon model=\"virtio\">");
+	cr_assert(interface && strstr(interface, "virtio-mmio") < strstr(interface, "</interface>"), "%s", xml);
+	cr_assert(balloon && strstr(balloon, "virtio-mmio") < strstr(balloon, "</memballoon>"), "%s", xml);
+	free(xml);
+}

@@ -1,0 +1,147 @@
+/* Taps of guests, in a namespace in the place of the host's: the test plays QEMU. */
+#include "network_fixture.h"
+
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <net/if_arp.h>
+#include <netinet/if_ether.h>
+#include <stdio.h>
+
+static struct network_link attach_tap(struct network *network, uid_t owner)
+{
+	struct network_link link = NETWORK_LINK_NONE;
+	struct error err = {0};
+
+	cr_assert_eq(network_attach_tap(network, owner, &link, &err), 0, "%s", err.message);
+	return link;
+}
+
+static int plug(const struct network_link *link)
+{
+	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	strcpy(request.ifr_name, link->host_name);
+	if (ioctl(fd, TUNSETIFF, &request) == 0)
+		return fd;
+	int rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* Asks by ARP, as a guest with this link would, who has its gateway. */
+static void send_question(int fd, const struct network_link *link)
+{
+	struct {
+		struct ethhdr ethernet;
+		struct ether_arp arp;
+	} __attribute__((packed)) frame = {.ethernet.h_proto = htons(ETH_P_ARP)};
+
+	memset(frame.ethernet.h_dest, 0xff, ETH_ALEN);
+	memcpy(frame.ethernet.h_source, link->mac, ETH_ALEN);
+	frame.arp.ea_hdr = (struct arphdr){
+		.ar_hrd = htons(ARPHRD_ETHER), .ar_pro = htons(ETH_P_IP), .ar_hln = ETH_ALEN, .ar_pln = 4, .ar_op = htons(ARPOP_REQUEST)};
+	memcpy(frame.arp.arp_sha, link->mac, ETH_ALEN);
+	inet_pton(AF_INET, link->address, frame.arp.arp_spa);
+	inet_pton(AF_INET, link->gateway, frame.arp.arp_tpa);
+	cr_assert_eq(write(fd, &frame, sizeof(frame)), sizeof(frame), "%s", strerror(errno));
+}
+
+static bool hears_answer(int fd, const struct network_link *link)
+{
+	unsigned char frame[2048];
+	struct ether_arp arp;
+	char from[20];
+
+	for (int i = 0; i < 50; i++) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+		if (poll(&readable, 1, 5000) != 1)
+			return false;
+		ssize_t got = read(fd, frame, sizeof(frame));
+		if (got < (ssize_t)(sizeof(struct ethhdr) + sizeof(arp)) || frame[12] != ETH_P_ARP >> 8 || frame[13] != (ETH_P_ARP & 255))
+			continue;
+		memcpy(&arp, frame + sizeof(struct ethhdr), sizeof(arp));
+		inet_ntop(AF_INET, arp.arp_spa, from, sizeof(from));
+		if (ntohs(arp.ea_hdr.ar_op) == ARPOP_REPLY && strcmp(from, link->gateway) == 0)
+			return true;
+	}
+	return false;
+}
+
+Test(network_tap, a_guest_on_it_finds_the_host)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct network *network = network_make(&(struct network_options){0});
+	struct network_link link = attach_tap(network, geteuid());
+	struct error err = {0};
+	int fd = plug(&link);
+
+	cr_assert_geq(fd, 0, "plug: %s", strerror(-fd));
+	cr_assert_eq(plug(&link), -EBUSY, "two guests on one tap");
+	send_question(fd, &link);
+	cr_assert(hears_answer(fd, &link), "nobody answers");
+	close(fd);
+	cr_assert(link_exists(link.host_name), "it went with its guest");
+	cr_assert_eq(network_detach(network, &link, &err), 0, "%s", err.message);
+	cr_assert_eq(link.host_name[0], '\0');
+	network_close(network);
+}
+
+Test(network_tap, each_has_an_address_of_its_own_also_beside_containers)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct network *network = network_make(&(struct network_options){.bridge = "shared0"});
+	struct network *other = network_make(&(struct network_options){.bridge = "shared0"});
+	_cleanup_close_ int member = member_make();
+	struct network_link container = attach(network, member, NULL), a = attach_tap(other, 0), b = attach_tap(other, 0);
+
+	cr_assert_str_neq(container.address, a.address);
+	cr_assert_str_neq(a.address, b.address);
+	cr_assert_str_eq(container.gateway, a.gateway);
+	network_close(other);
+	network_close(network);
+	cr_assert(!link_exists(a.host_name) && !link_exists(b.host_name), "closing leaves a tap");
+}
+
+static int as_user(uid_t uid, const struct network_link *link)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+			_exit(99);
+		int fd = plug(link);
+		_exit(fd < 0 ? -fd : 0);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(network_tap, its_owner_alone_may_open_it)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct network *network = network_make(&(struct network_options){0});
+	struct network_link link = attach_tap(network, 54321);
+
+	cr_assert_eq(as_user(54321, &link), 0);
+	cr_assert_eq(as_user(54322, &link), EPERM);
+	network_close(network);
+}
+
+Test(network_tap, the_journal_names_it_and_undoes_it_with_a_guest_on_it)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct network *network = network_make(&(struct network_options){0});
+	struct network_link link = attach_tap(network, geteuid());
+	struct error err = {0};
+	_cleanup_close_ int fd = plug(&link);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(network_undo_link(link.host_name, &err), 0, "%s", err.message);
+	cr_assert(!link_exists(link.host_name));
+	cr_assert_eq(network_detach(network, &link, &err), 0, "gone already: %s", err.message);
+	network_close(network);
+}

@@ -1,0 +1,137 @@
+/* The aide of a process that will leave root: what it makes, and that all of it goes whoever dies. In a namespace in the place of the host's. */
+#include "network_fixture.h"
+
+#include <base/process.h>
+#include <bench/timeline.h>
+#include <vmdriver/aide.h>
+
+#include <stdio.h>
+
+static const struct cgroup_limits limits = {.cpu_percent = 50, .memory_bytes = 64 << 20};
+
+static struct aide_options both(const char *name)
+{
+	return (struct aide_options){.link = true, .uid = geteuid(), .cgroup_name = name, .limits = &limits};
+}
+
+static struct aide *open_aide(const struct aide_options *options)
+{
+	struct error err = {0};
+	struct aide *aide = NULL;
+
+	cr_assert_eq(aide_open(options, &aide, &err), 0, "%s", err.message);
+	return aide;
+}
+
+static const char *group_name(void)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "bench-test-aide-%d", (int)getpid());
+	return name;
+}
+
+/* Is there still a group of that name anywhere? */
+static bool group_exists(const char *name)
+{
+	struct cgroup_layout layout;
+	char path[PATH_MAX];
+	bool there = false;
+
+	cr_assert_eq(cgroup_detect("", &layout, NULL), 0);
+	for (int i = 0; i < CGROUP_CONTROLLER_COUNT && !there; i++)
+		there = layout.v1[i][0] && path_format(path, sizeof(path), NULL, "%s/%s", layout.v1[i], name) == 0 && path_exists(path);
+	return there || (layout.v2[0] && path_format(path, sizeof(path), NULL, "%s/%s", layout.v2, name) == 0 && path_exists(path));
+}
+
+static bool in_group(pid_t pid, const char *name)
+{
+	char path[64], text[4096] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	return file_read("", path, text, sizeof(text), NULL) >= 0 && strstr(text, name);
+}
+
+static pid_t sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close_range(3, ~0u, 0); /* the caller's end of the aide's socket among them: QEMU has none of these either */
+		pause();
+		_exit(0);
+	}
+	return pid;
+}
+
+Test(vm_aide, makes_and_removes_what_one_machine_needs)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct aide_options options = both(group_name());
+	struct aide *aide = open_aide(&options);
+	struct network_link link = NETWORK_LINK_NONE;
+	char dir[CGROUP_PATH_MAX] = "";
+	struct error err = {0};
+	pid_t pid = sleeper();
+
+	cr_assert_eq(aide_prepare(aide, "one", &link, &err), 0, "%s", err.message);
+	cr_assert(link_exists(link.host_name));
+	cr_assert_eq(aide_prepare(aide, "one", &link, &err), -EEXIST);
+	cr_assert_eq(aide_admit(aide, "one", pid, dir, &err), 0, "%s", err.message);
+	if (aide_facts(aide)->groups) {
+		cr_assert(in_group(pid, group_name()), "it is not in the group");
+		cr_assert(strstr(dir, "one"), "folder of the memory: '%s'", dir);
+		cr_assert(strstr(aide_facts(aide)->limits, "cpu=50%"), "%s", aide_facts(aide)->limits);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	cr_assert_eq(aide_release(aide, "one", &err), 0, "%s", err.message);
+	cr_assert_eq(aide_release(aide, "one", &err), 0, "twice: %s", err.message);
+	cr_assert(!link_exists(link.host_name));
+	cr_assert_eq(aide_admit(aide, "none", 1, dir, &err), -ENOENT);
+	aide_close(aide);
+	cr_assert(!group_exists(group_name()));
+}
+
+Test(vm_aide, undoes_all_when_its_caller_is_killed)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct aide_options options = both(group_name());
+	struct network_link link = NETWORK_LINK_NONE;
+	int64_t deadline_ns;
+	int ends[2];
+
+	group_name();
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+	pid_t caller = fork();
+	if (caller == 0) {
+		struct aide *aide = NULL;
+		char dir[CGROUP_PATH_MAX];
+		bool fine = aide_open(&options, &aide, NULL) == 0 && aide_prepare(aide, "one", &link, NULL) == 0 &&
+			    aide_admit(aide, "one", sleeper(), dir, NULL) == 0;
+
+		_exit(fine && write(ends[1], &link, sizeof(link)) == sizeof(link) && pause() ? 0 : 1);
+	}
+	close(ends[1]);
+	cr_assert_eq(read(ends[0], &link, sizeof(link)), sizeof(link), "the caller could not do its part");
+	cr_assert(link_exists(link.host_name));
+	kill(caller, SIGKILL);
+	waitpid(caller, NULL, 0);
+	deadline_ns = clock_now_ns() + INT64_C(10000000000);
+	while ((link_exists(link.host_name) || group_exists(group_name())) && clock_now_ns() < deadline_ns)
+		poll(NULL, 0, 5);
+	cr_assert(!link_exists(link.host_name), "the tap is left");
+	cr_assert(!group_exists(group_name()), "the group is left");
+	close(ends[0]);
+}
+
+Test(vm_aide, says_why_it_cannot)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct aide_options options = {.link = true, .bridge = "a/b"};
+	struct error err = {0};
+	struct aide *aide = NULL;
+
+	cr_assert_eq(aide_open(&options, &aide, &err), -EINVAL);
+	cr_assert(strstr(err.message, "a/b"), "%s", err.message);
+}
