@@ -1,7 +1,7 @@
-/* What the agent does as PID 1 of a virtual machine, and nowhere else. */
+/* What the agent does beside its work: it opens the stream that BENCH_CONTROL names; as PID 1 of a virtual machine it is its init. */
 #pragma once
 
-/* Opens the control device in raw mode. Returns the descriptor or -1. */
+/* Opens the control device, a terminal in raw mode, or connects to it where it is a socket. Returns the descriptor or -1. */
 int guest_open_control(const char *device);
 
 /* Mounts /proc, /sys and /dev; lets the kernel reap orphans. What cannot be mounted is left out. */
