@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ void container_os_options(struct container_options *options)
 					   "BENCH_CONTROL=" OS_CONTROL, NULL};
 
 	options->system = true;
+	options->capabilities_add = UINT64_C(1) << CAP_SETPCAP; /* services give up what they do not need of the bounding set */
 	options->root = CONTAINER_ROOT_OVERLAY;
 	options->userns = CONTAINER_ON;
 	options->hostname = "debian";

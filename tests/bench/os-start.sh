@@ -64,11 +64,11 @@ relay=$(find "$bin" "$bin/.." -maxdepth 3 -name os-relay -type f | head -n 1)
 lxc="command:label=lxc,argv=$relay $work/stream/control $work/start {id} -- $work/stop {id}"
 "$bin/bench" run startup --n "$n" --warmup 1 --out "$out" --driver container --driver container:os --driver "$lxc"
 
-# Process 1 of the one system that runs, when its services are up: what the agent's process shows.
+# Process 1 of the one system that boots.
 system_of() {
 	local pid
 	for pid in $(pgrep -x systemd); do
-		if tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "container=$1" && pgrep --ns "$pid" --nslist pid -x agent >/dev/null; then
+		if tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "container=$1" && [ -S "/proc/$pid/root/run/systemd/private" ]; then
 			init=$pid
 			return 0
 		fi
@@ -78,16 +78,22 @@ system_of() {
 
 # at_rest LABEL DRIVER VALUE-OF-$container: stops the worker while the system lives, and sums over its processes.
 at_rest() {
-	local run worker pid pss=0 own=0 count=0 name
+	local run worker pid pss=0 own=0 count=0 name init=
 	"$bin/bench" run startup --n 1 --warmup 0 --out "$work/rest-$3" --driver "$2" >/dev/null 2>&1 &
 	run=$!
 	for ((tick = 0; tick < 400; tick++)); do
 		system_of "$3" && break
-		sleep 0.05
+		sleep 0.02
 	done
+	[ -n "$init" ] || { echo "$0: $1 was not seen to boot" >&2; return 1; }
 	worker=$init
 	while name=$(cat "/proc/$worker/comm") && [[ $name != bench* ]]; do worker=$(sed -n 's/^PPid:\t//p' "/proc/$worker/status"); done
 	kill -STOP "$worker"
+	# The system itself goes on to the last of its services.
+	for ((tick = 0; tick < 400; tick++)); do
+		pgrep --ns "$init" --nslist pid -x agent >/dev/null && break
+		sleep 0.05
+	done
 	for pid in $(pgrep --ns "$init" --nslist pid .); do
 		pss=$((pss + $(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")))
 		own=$((own + $(awk '/^Private/ { sum += $2 } END { print sum + 0 }' "/proc/$pid/smaps_rollup")))

@@ -50,14 +50,14 @@ inside systemctl --no-legend --plain --failed >"$WORK/failed"
 inside systemctl --no-legend --plain list-units --type=service --state=running | cut -d' ' -f1 | sort >"$WORK/services"
 grep -q '^dbus.service' "$WORK/services" || fail "dbus does not run: $(cat "$WORK/services")"
 echo "running: $(paste -sd' ' "$WORK/services"); failed: $(cut -d' ' -f1 "$WORK/failed" | paste -sd' ')"
-! [ -s "$WORK/failed" ] || fail "units failed: $(cat "$WORK/failed"; inside journalctl --no-pager -p warning | tail -20)"
+! [ -s "$WORK/failed" ] || fail "units failed: $(cat "$WORK/failed"; inside systemctl show -p Id,Result,ExecMainStatus "$(cut -d" " -f1 "$WORK/failed" | head -n 1)")"
 
 # What its root may not, as the kernel sees it: with its capabilities and without its filter, which would deny more.
 caps=$(sed -n 's/^CapBnd:\t//p' "/proc/$init/status")
-[ "$caps" = 00000000000004eb ] || fail "capabilities: $caps"
+[ "$caps" = 00000000000005fb ] || fail "capabilities: $caps"
 grep -q '^Seccomp:	2' "/proc/$init/status" || fail "no filter"
 grep -q '^NoNewPrivs:	1' "/proc/$init/status" || fail "no-new-privileges is off"
-as_root_inside() { inside setpriv --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+net_bind_service "$@"; }
+as_root_inside() { inside setpriv --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+net_bind_service,+setpcap "$@"; }
 as_root_inside mkdir /sys/fs/cgroup/mine || fail "it cannot make a group of its own"
 as_root_inside rmdir /sys/fs/cgroup/mine
 # shellcheck disable=SC2016 # for the shell inside
