@@ -82,6 +82,6 @@ wait "$run" || true
 wait_until 10 [ ! -e "/proc/$init" ]
 same_host "after a kill"
 
-expect_fail 2 "kind of container 'no' is not known" bench run startup --driver container:no --n 1 --out "$WORK/no"
+expect_fail 3 "kind of container 'no' is not known" bench run startup --driver container:no --n 1 --out "$WORK/no"
 expect_fail 3 "namespaces of its own" bench run startup --driver container:os,pid=host --n 1 --out "$WORK/no"
 echo passed
