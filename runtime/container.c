@@ -1,4 +1,5 @@
 /* Starting and stopping containers of a plan. Kernel state is undone in reverse order, by the same code that stops a healthy one. */
+#include "delegate.h"
 #include "link.h"
 #include "plan.h"
 #include "pool.h"
@@ -28,6 +29,7 @@ static int open_tree(struct container_plan *plan, struct error *err)
 	bool unguarded = plan->guards_devices && (rc < 0 || plan->tree.dir_of[CGROUP_DEVICES] < 0);
 	if (plan->cgroup_required || unguarded || rc == -EEXIST) {
 		cgroup_tree_close(&plan->tree, NULL);
+		cgroup_tree_close(&plan->delegated, NULL);
 		if (err)
 			*err = found;
 		return unguarded ? plan_guard_hint(err) : error_hint(err, "go without limits: cgroup=auto or cgroup=off"), -found.code;
@@ -101,7 +103,9 @@ static int start_child(struct container_plan *plan, const int stdio[3], int time
 		rc = prepare_child(plan, made->id, stdio, err);
 	if (rc == 0)
 		rc = plan_walk_before(plan, made, err);
-	if (rc == 0 && plan->tree.ops->join_at_clone)
+	if (rc == 0 && plan->delegates)
+		rc = born_in[0] = delegate_open(plan, made, err);
+	else if (rc == 0 && plan->tree.ops->join_at_clone)
 		rc = plan->tree.ops->open_join(&made->cgroup, born_in, err);
 	if (rc < 0) {
 		parent_close_sources(plan);
@@ -152,6 +156,7 @@ int container_stop(struct container_plan *plan, struct container *container, str
 	if (!plan)
 		return rc;
 	int unlinked = plan_link_undo(plan, container, rc < 0 ? NULL : err);
+	delegate_remove(plan, container, NULL); /* what stays makes the next fail */
 	int removed = cgroup_remove(&plan->tree, &container->cgroup, rc < 0 ? NULL : err);
 
 	return rc < 0 ? rc : unlinked < 0 ? unlinked : removed;

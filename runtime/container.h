@@ -84,6 +84,8 @@ struct container_options {
 	const char *bridge, *subnet; /* of CONTAINER_NETWORK_BRIDGE; NULL: network/network.h chooses */
 	struct network_limits link_limits;
 	uint64_t capabilities_add, capabilities_drop; /* bit n: capability n; added to or taken from the default set */
+	bool system; /* its program is an init, which gets a group of version 2 to divide up and a /proc to write its own files in; needs a user
+		      * namespace with many ids */
 	bool bare; /* clone with the namespaces, and exec: nothing else is made or dropped. The floor of all starts, for comparisons alone */
 	unsigned pool;                /* > 0: this many network namespaces, cgroups and roots are kept ready (class "warm") */
 	unsigned namespaces;          /* those the container gets for itself */
@@ -143,6 +145,7 @@ struct container {
 	struct network_link link;
 	struct network_user *carrier; /* of CONTAINER_NETWORK_USER; owned */
 	struct cgroup cgroup;
+	struct cgroup delegated; /* of a system container, where it is not the former */
 	struct container_trace trace;
 };
 #define CONTAINER_NONE ((struct container){.pidfd = -1, .terminal_fd = -1})

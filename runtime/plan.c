@@ -136,7 +136,7 @@ static int plan_inside(struct container_plan *plan, const struct container_optio
 	if (rc == 0)
 		rc = plan_root(plan, options, whole ? plan->argv[0] : "", err);
 	if (rc == 0)
-		rc = plan_join(plan, whole, err);
+		rc = plan_join(plan, options, whole, err);
 	if (rc == 0)
 		plan_ahead(plan);
 	plan_network_join(plan, options);

@@ -154,6 +154,8 @@ struct container_plan {
 	struct network_limits link_limits;
 	struct network *links; /* of CONTAINER_NETWORK_BRIDGE, while the plan is open */
 	struct cgroup_tree tree;
+	bool delegates;               /* a system container: a part of the hierarchy is its own (delegate.h) */
+	struct cgroup_tree delegated; /* where that part lies, if not in `tree`; else without folders */
 	enum cgroup_mode cgroup_mode;
 	bool cgroup_required;
 	bool guards_devices; /* it must not start without the group's list of devices */
@@ -184,7 +186,7 @@ struct container_plan {
 	bool sets_oom_score; /* once its program runs: ours would keep it from being killed first */
 	int oom_score;
 	bool loopback_up;
-	int sysctl_fd;           /* of sysctl.h, where quotas are to be set; else negative */
+	int sysctl_fd; /* of sysctl.h, where quotas are to be set; else negative */
 	unsigned sysctl_uses;
 	bool helper_sets_quotas; /* the thread that makes the network, when that is done */
 	uint64_t sys_attributes; /* of the container's sysfs; 0: it has none */
@@ -258,6 +260,7 @@ int parent_map_ids(struct container_plan *plan, struct container *made, struct e
 int parent_set_oom_score(struct container_plan *plan, struct container *made, struct error *err);
 int parent_name_child(struct container_plan *plan, struct container *made, struct error *err);
 int parent_make_cgroup(struct container_plan *plan, struct container *made, struct error *err);
+int parent_delegate(struct container_plan *plan, struct container *made, struct error *err);
 int parent_send_cgroup(struct container_plan *plan, struct container *made, struct error *err);
 int parent_receive_terminal(struct container_plan *plan, struct container *made, struct error *err);
 void parent_close_sources(struct container_plan *plan);

@@ -19,6 +19,11 @@ void plan_root_enter(struct container_plan *plan, const struct container_options
 /* Adds those that cover what a /proc of its own shows of the kernel. */
 void plan_proc_masks(struct container_plan *plan, const struct container_options *options);
 
+/* Adds what an init needs, where options->system asks for it; the latter two in the root, in this order (plan_system.c). */
+int plan_system(struct container_plan *plan, const struct container_options *options, struct error *err);
+void plan_system_proc(struct container_plan *plan, const struct container_options *options);
+void plan_system_groups(struct container_plan *plan, const struct container_options *options);
+
 /* Adds a step of the parent; returns the number that step_await waits for (0: it is before the clone, there is nothing to wait for). */
 uint32_t plan_add_parent(struct container_plan *plan, struct parent_step step);
 
@@ -76,7 +81,7 @@ int plan_source(struct container_plan *plan, struct plan_source source, size_t *
 int plan_cgroup(struct container_plan *plan, const struct container_options *options, struct error *err);
 
 /* Adds the steps that make the container's group, join it and hide what is above. */
-int plan_join(struct container_plan *plan, bool whole, struct error *err);
+int plan_join(struct container_plan *plan, const struct container_options *options, bool whole, struct error *err);
 const char *plan_late_names(const struct container_plan *plan);
 
 /* The file that stands for a missing standard stream. */

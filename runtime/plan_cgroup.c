@@ -1,6 +1,7 @@
 /* What a plan says of control groups: which there are, what they limit, when they are made and joined. */
 #include "plan_build.h"
 
+#include "delegate.h"
 #include "steps.h"
 
 #include <errno.h>
@@ -58,11 +59,11 @@ int plan_cgroup(struct container_plan *plan, const struct container_options *opt
 	if (options->cgroup == CONTAINER_OFF)
 		plan_note(plan, "no cgroup limits: switched off");
 	plan_tell_cgroup(plan);
-	return 0;
+	return delegate_plan(plan, options, &layout, err);
 }
 
 /* Late: the parent makes the groups of version 1 while the child builds its root. A child without the host's ids cannot open their files. */
-int plan_join(struct container_plan *plan, bool whole, struct error *err)
+int plan_join(struct container_plan *plan, const struct container_options *options, bool whole, struct error *err)
 {
 	bool born = plan->tree.ops->join_at_clone, sent = plan->maps_ids && !born;
 	int rc = 0;
@@ -79,6 +80,8 @@ int plan_join(struct container_plan *plan, bool whole, struct error *err)
 		if (sent)
 			rc = plan_channel(plan, err);
 	}
+	if (rc == 0 && whole)
+		rc = plan_system(plan, options, err);
 	if (plan->late_flags)
 		plan_add(plan, "namespaces", step_namespaces, plan_late_names(plan), plan->late_flags);
 	return rc;

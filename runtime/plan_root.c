@@ -214,7 +214,9 @@ void plan_proc_masks(struct container_plan *plan, const struct container_options
 /* A new proc shows the pids of the caller's namespace; without one of our own, a user namespace may only bind the host's. */
 static void plan_proc(struct container_plan *plan, const struct container_options *options)
 {
-	if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
+	if (options->system)
+		plan_system_proc(plan, options);
+	else if (plan->own_pids || !(plan->clone_flags & CLONE_NEWUSER))
 		plan_add(plan, "mount", step_mount_proc, "proc", NO_USE | MOUNT_ATTR_RDONLY);
 	else
 		plan_add(plan, "bind", step_bind_proc, "/proc", NO_USE | MOUNT_ATTR_RDONLY);
@@ -235,6 +237,8 @@ int plan_root(struct container_plan *plan, const struct container_options *optio
 		return rc;
 	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "run", MOUNT_ATTR_NODEV);
 	plan_add(plan, "bind-tmpfs", step_tmpfs_bind, "tmp", MOUNT_ATTR_NODEV);
+	if (options->system) /* what an init insists on mounting, if it is not there */
+		plan_add(plan, "bind-tmpfs", step_lock_bind, "run/lock", MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	/* Before /proc, /sys and /dev: a link of the image that leads a volume there is covered by them. */
 	rc = plan_volumes(plan, options, err);
 	if (rc == 0)
@@ -259,6 +263,7 @@ void plan_root_enter(struct container_plan *plan, const struct container_options
 	if (plan->sys_attributes) {
 		plan_add(plan, "mount", step_attach_sys, "sys", 0);
 		add_masks(plan, options, masked_sys);
+		plan_system_groups(plan, options);
 	}
 	if (options->working_dir && plan_is_overlay(options))
 		plan_add(plan, "make-folder", step_make_folder, plan_text(plan, "%s", options->working_dir), 0);

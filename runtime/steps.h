@@ -51,6 +51,9 @@ int step_device_node(struct child *child, const struct step *step);
 int step_device_bind(struct child *child, const struct step *step);
 int step_device_links(struct child *child, const struct step *step);
 int step_mount_proc(struct child *child, const struct step *step);
+int step_lock_bind(struct child *child, const struct step *step);
+int step_keep_read_only(struct child *child, const struct step *step); /* child_system.c */
+int step_mount_groups(struct child *child, const struct step *step);
 int step_attach_sys(struct child *child, const struct step *step);
 int step_bind_proc(struct child *child, const struct step *step);
 int step_mask_file(struct child *child, const struct step *step);

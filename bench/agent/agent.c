@@ -221,10 +221,12 @@ int main(void)
 	const char *device = getenv("BENCH_CONTROL");
 	bool is_guest_init = device && getpid() == 1;
 
-	if (is_guest_init) {
+	if (device) {
 		agent.in = agent.out = guest_open_control(device);
 		if (agent.in < 0)
 			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
+	}
+	if (is_guest_init) {
 		send_line(&agent, "mark init");
 		guest_prepare();
 		guest_network(getenv("BENCH_ADDRESS"), getenv("BENCH_GATEWAY"));

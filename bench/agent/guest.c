@@ -7,14 +7,35 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
+static int connect_control(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = strlen(path) < sizeof(address.sun_path) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+
+	if (fd < 0)
+		return -1;
+	strcpy(address.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 int guest_open_control(const char *device)
 {
+	struct stat st;
 	struct termios raw;
+
+	if (stat(device, &st) == 0 && S_ISSOCK(st.st_mode))
+		return connect_control(device);
+
 	int fd = open(device, O_RDWR | O_NOCTTY | O_CLOEXEC);
 
 	if (fd >= 0 && tcgetattr(fd, &raw) == 0) {

@@ -1,9 +1,9 @@
-/* What the agent does as PID 1 of a virtual machine, and nowhere else. */
+/* What the agent does beside its work: it opens the stream that BENCH_CONTROL names; as PID 1 of a virtual machine it is its init. */
 #pragma once
 
 #include <stdint.h>
 
-/* Opens the control device in raw mode. Returns the descriptor or -1. */
+/* Opens the control device, a terminal in raw mode, or connects to it where it is a socket. Returns the descriptor or -1. */
 int guest_open_control(const char *device);
 
 /* Mounts /proc, /sys and /dev; lets the kernel reap orphans; loads /modules/0.ko, 1.ko, …, where there are any. What cannot be mounted is left out. */

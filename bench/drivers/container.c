@@ -1,4 +1,5 @@
 /* container: the agent in the built-in runtime (runtime/container.h), everything made in line at every start: cgroup, namespaces, root, filter. */
+#include "container_os.h"
 #include "container_steps.h"
 
 #include <base/files.h>
@@ -21,6 +22,9 @@
 enum { PIDS_MAX = 512 };
 
 static const struct driver_option options[] = {
+	{"kind", "app|os",
+	 "app: the agent alone; os: a whole Debian with systemd, the agent one of its services; container:os is short for it (default "
+	 "app)"},
 	{"net", "own|none|bridge|user|host",
 	 "network namespace with loopback; none: lo down; bridge: eth0 on a bridge; user: pasta or slirp4netns (default own)"},
 	{"pid", "own|host", "process namespace (default own)"},
@@ -48,16 +52,35 @@ static const struct driver_option options[] = {
 struct state {
 	struct container_plan *plan;
 	struct journal *journal;
+	struct container_os os; /* of kind os */
 };
+
+enum { KIND_APP, KIND_OS };
+
+static int read_kind(const struct driver_spec *spec, struct error *err)
+{
+	const char *kind = driver_option(spec, "kind", "app");
+
+	if (strcmp(kind, "app") == 0 || strcmp(kind, "os") == 0)
+		return kind[0] == 'o' ? KIND_OS : KIND_APP;
+	error_set(err, EINVAL, "kind of container '%.60s' is not known", kind);
+	return error_hint(err, "kinds: app, os");
+}
 
 /* The driver's options are the runtime's own, word for word. `name` keeps the text that the result points to. */
 static int read_options(const struct driver_config *config, char name[64], struct container_options *ret, struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 
+	int kind = read_kind(spec, err);
+
+	if (kind < 0)
+		return kind;
 	*ret = container_options_default();
+	if (kind == KIND_OS)
+		container_os_options(ret);
 	for (size_t i = 0; i < spec->n_options; i++)
-		if (strcmp(spec->options[i].key, "label") != 0 &&
+		if (strcmp(spec->options[i].key, "label") != 0 && strcmp(spec->options[i].key, "kind") != 0 &&
 		    container_options_set(ret, spec->options[i].key, spec->options[i].value, err) < 0)
 			return error_prefix(err, "driver 'container'");
 	ret->cpuset = ret->limits.cpus[0] ? ret->limits.cpus : config->cpuset; /* as a mask too, where there is no such controller */
@@ -83,6 +106,8 @@ static void container_probe(const struct driver_config *config, struct probe *re
 	*ret = (struct probe){.verdict = PROBE_NO};
 	if (read_options(config, name, &chosen, &found) == 0)
 		ret->verdict = (enum probe_verdict)container_support(&chosen, &found);
+	if (ret->verdict != PROBE_NO && chosen.system && container_os_probe(config, &found) < 0)
+		ret->verdict = PROBE_NO;
 	snprintf(ret->reason, sizeof(ret->reason), "%s", found.message);
 	snprintf(ret->remedy, sizeof(ret->remedy), "%s", found.hint);
 }
@@ -109,23 +134,32 @@ static void container_close(void *arg)
 	struct state *state = arg;
 
 	container_plan_free(state->plan);
+	container_os_close(&state->os);
 	free(state);
+}
+
+/* The root of an application's container: the agent, and nothing else. */
+static int open_app(const struct driver_config *config, char rootfs[PATH_MAX], struct container_options *ret, struct error *err)
+{
+	static const char *const argv[] = {"/agent", NULL};
+	int rc = path_format(rootfs, PATH_MAX, err, "%s/rootfs", config->run_dir);
+
+	if (rc == 0)
+		rc = runtime_rootfs_prepare(rootfs, config->agent_path, err);
+	ret->rootfs = rootfs;
+	ret->root_is_program = true;
+	ret->argv = argv;
+	return rc;
 }
 
 static int prepare(const struct driver_config *config, struct state *state, struct error *err)
 {
-	static const char *const argv[] = {"/agent", NULL};
 	struct container_options chosen;
 	char name[64], rootfs[PATH_MAX];
 	int rc = read_options(config, name, &chosen, err);
 
 	if (rc == 0)
-		rc = path_format(rootfs, sizeof(rootfs), err, "%s/rootfs", config->run_dir);
-	if (rc == 0)
-		rc = runtime_rootfs_prepare(rootfs, config->agent_path, err);
-	chosen.rootfs = rootfs;
-	chosen.root_is_program = true;
-	chosen.argv = argv;
+		rc = chosen.system ? container_os_open(config, &state->os, &chosen, err) : open_app(config, rootfs, &chosen, err);
 	if (rc == 0)
 		rc = container_prepare(&chosen, &state->plan, err);
 	if (rc == 0)
@@ -173,23 +207,31 @@ static int start(void *arg, struct instance *instance, struct timeline *timeline
 	struct state *state = arg;
 	int64_t left_ms = (instance->deadline_ns - clock_now_ns()) / 1000000;
 	struct container *container = calloc(1, sizeof(*container));
-	int pair[2];
+	int pair[2] = {-1, -1};
 
 	if (!container)
 		return error_set(err, ENOMEM, "out of memory");
 	*container = CONTAINER_NONE;
 	instance->priv = container;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (!state->os.used && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(err, "control stream");
 	instance->read_fd = instance->write_fd = pair[0];
 	_cleanup_close_ int theirs = pair[1];
-	const int stdio[3] = {theirs, theirs, -1};
+	const int stdio[3] = {theirs, theirs, state->os.used ? state->os.words_fd : -1};
+	if (state->os.used)
+		container_os_forget(&state->os);
 	int rc = container_start(state->plan, instance->id, stdio, left_ms < 1 ? 1 : (int)left_ms, container, err);
 	if (rc < 0)
 		return rc;
 	timeline_mark_at(timeline, MARK_LAUNCHED, container->trace.cloned_ns);
 	timeline_mark_at(timeline, MARK_SANDBOX, container_sandbox_ns(state->plan, &container->trace));
 	container_steps_report(state->plan, &container->trace, instance->steps);
+	if (state->os.used) {
+		rc = container_os_accept(&state->os, container, instance->deadline_ns, err);
+		if (rc < 0)
+			return rc;
+		instance->read_fd = instance->write_fd = rc;
+	}
 	return report(state, container, instance, err);
 }
 
@@ -202,6 +244,9 @@ static int stop(void *arg, struct instance *instance, struct error *err)
 {
 	struct state *state = arg;
 	struct container *container = instance->priv;
+
+	if (container && state->os.used)
+		container_os_halt(container);
 	int rc = container ? container_stop(state->plan, container, err) : 0;
 
 	if (instance->read_fd >= 0)
@@ -218,6 +263,7 @@ const struct driver container_driver = {
 	.name = "container",
 	.summary = "the agent in the built-in container runtime: namespaces, cgroup, own root, seccomp",
 	.options = options,
+	.preset = "kind",
 	.caps = DRIVER_SAME_KERNEL,
 	.probe = container_probe,
 	.open = container_open,
