@@ -177,7 +177,7 @@ int main(void)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 
 	struct agent agent = {.in = 0, .out = 1};
-	const char *device = getenv("BENCH_CONTROL");
+	const char *device = getenv("BENCH_CONTROL"), *next = getenv("BENCH_INIT");
 	bool is_guest_init = device && getpid() == 1;
 
 	if (device) {
@@ -187,6 +187,8 @@ int main(void)
 	}
 	if (is_guest_init) {
 		send_line(&agent, "mark init");
+		if (next)
+			return guest_hand_over(next);
 		guest_prepare();
 	}
 	if (send_hello(&agent, (uint64_t)start.tv_sec * 1000000000 + (uint64_t)start.tv_nsec) == 0)
