@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "domain_xml.h"
 #include "kernel.h"
+#include "os_disk.h"
 #include "vm.h"
 
 #include <limits.h>
@@ -18,7 +19,10 @@ struct vm_host {
 	char kernel[PATH_MAX], initramfs[PATH_MAX], cpuset[128];
 	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
-	bool wedged; /* libvirt did not come back from a call: nothing more is asked of it */
+	struct os_disk os;        /* of machines with a complete system */
+	char os_initrd[PATH_MAX]; /* its initramfs */
+	char layer[PATH_MAX];     /* empty, over its disk: a copy for every machine */
+	bool wedged;              /* libvirt did not come back from a call: nothing more is asked of it */
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;
@@ -36,8 +40,9 @@ struct vm {
 	int listeners[2]; /* control, console */
 	char paths[2][PATH_MAX];
 	struct console console;
-	char name[80]; /* libvirt's */
-	int ended;     /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
+	char layer[PATH_MAX]; /* what this machine writes to its disk, or empty */
+	char name[80];        /* libvirt's */
+	int ended;            /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
 };
 
 /* Where QEMU is, as libvirt looks for it; false when it is not installed. */
@@ -68,3 +73,14 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 
 /* The fields of options that can be wrong by themselves; nothing is touched. */
 int host_check_options(const struct vm_options *options, struct error *err);
+
+/* ---- machines that boot a complete system (host_os.c) ---- */
+
+int host_check_os(const struct vm_options *options, struct error *err);
+int host_os_command_line(const struct vm_options *options, bool tcg, char *ret, size_t size, struct error *err);
+/* What would be booted, in words. Changes nothing. */
+int host_probe_os(const struct vm_options *options, char *ret, size_t size, struct error *err);
+/* Finds or makes the disk, and the layer over it. host->dir exists. */
+int host_prepare_os(struct vm_host *host, const struct vm_options *options, struct error *err);
+/* Makes `layer` (a path, borrowed by `config`) and puts it into the description as the first disk. */
+int host_add_os_disk(const struct vm_host *host, const char *layer, struct domain_config *config, struct error *err);

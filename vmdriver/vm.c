@@ -39,6 +39,8 @@ static void vm_free(struct vm *vm)
 		if (vm->paths[i][0])
 			unlink(vm->paths[i]);
 	}
+	if (vm->layer[0])
+		unlink(vm->layer);
 	console_done(&vm->console);
 	if (vm->view.control_fd >= 0)
 		close(vm->view.control_fd);
@@ -162,8 +164,14 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	config.serials[1] = vm->paths[CONSOLE];
 	config.n_serials = 2;
 
-	int rc = domain_xml(&config, &xml, err);
+	/* The proof of an accelerator boots the agent alone, whatever the run does. */
+	bool has_os_disk = vm->host->layer[0] && config.initrd != vm->host->initramfs;
+	int rc = has_os_disk ? path_format(vm->layer, sizeof(vm->layer), err, "%s.disk", vm->paths[CONTROL]) : 0;
 
+	if (rc == 0 && has_os_disk)
+		rc = host_add_os_disk(vm->host, vm->layer, &config, err);
+	if (rc == 0)
+		rc = domain_xml(&config, &xml, err);
 	if (rc == 0)
 		rc = launch_begin(connection_handle(vm->host->connection), xml, vm->host->create_flags, &launch, err);
 	if (rc < 0)

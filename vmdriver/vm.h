@@ -34,6 +34,13 @@ enum vm_accel_wish { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG, VM_ACCEL_WISH_CO
 static const char *const vm_accel_wish_names[] = {"auto", "kvm", "tcg"};
 _Static_assert(sizeof(vm_accel_wish_names) / sizeof(vm_accel_wish_names[0]) == VM_ACCEL_WISH_COUNT, "one name a wish");
 
+/* What a machine boots: the program init_path alone, or a complete Debian with systemd, where that program is a service. */
+enum vm_os {
+	VM_OS_NONE,
+	VM_OS_DIRECT,   /* QEMU starts the system's kernel */
+	VM_OS_FIRMWARE, /* firmware, boot loader, and systemd's first start of this system */
+};
+
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
 	const char *machine;   /* NULL: q35; or "microvm" */
@@ -49,6 +56,7 @@ struct vm_options {
 	enum vm_accel_wish accel;
 	void (*note)(void *arg, const char *text); /* progress of long work; may be NULL */
 	void *note_arg;
+	enum vm_os os;
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -67,7 +75,9 @@ struct vm_facts {
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
 	bool cache_unwritable; /* what was found out is not kept, the next run looks again */
-	bool without_root;     /* this process was root, and left that for libvirt's sake (account.h) */
+	char os_release[96];   /* of a complete system, else empty */
+	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
+	bool without_root; /* this process was root, and left that for libvirt's sake (account.h) */
 };
 
 struct vm_host;

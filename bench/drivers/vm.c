@@ -12,9 +12,9 @@
 #include <vmdriver/vm.h>
 
 static const struct driver_option options_table[] = {
-	{"kind", "q35|microvm", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"kind", "q35|microvm|os|os-firmware", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"machine", "q35|microvm", "type of machine (default: q35)"},
-	{"memory", "SIZE", "memory of the guest (default: the run's limit)"},
+	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
@@ -25,9 +25,13 @@ static const struct driver_option options_table[] = {
 /* Kinds of machines people compare: each is a set of defaults, which other options may change. */
 static const struct kind {
 	const char *name, *machine;
+	enum vm_os os;
+	int64_t memory_bytes; /* 0: the run's limit */
 } kinds[] = {
-	{"q35", "q35"},
-	{"microvm", "microvm"},
+	{"q35", "q35", VM_OS_NONE, 0},
+	{"microvm", "microvm", VM_OS_NONE, 0},
+	{"os", "q35", VM_OS_DIRECT, INT64_C(512) << 20},
+	{"os-firmware", "q35", VM_OS_FIRMWARE, INT64_C(512) << 20},
 };
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
@@ -82,7 +86,10 @@ static int read_options(const struct driver_config *config, struct vm_options *r
 		.vcpus = config->vcpus > 0 ? config->vcpus : 1,
 		.note = config->note,
 		.note_arg = config->note_arg,
+		.os = kind->os,
 	};
+	if (kind->memory_bytes > ret->memory_bytes)
+		ret->memory_bytes = kind->memory_bytes;
 	if (memory) {
 		rc = parse_bytes(memory, &ret->memory_bytes, err);
 
@@ -120,6 +127,12 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
+	if (facts->os_release[0]) {
+		driver_info_set(info, "os", "%s", facts->os_release);
+		driver_info_set(info, "os packages", "%lld", (long long)facts->os_packages);
+		driver_info_set(info, "disk bytes", "%lld", (long long)facts->image_virtual_bytes);
+		driver_info_set(info, "disk bytes allocated", "%lld", (long long)facts->image_allocated_bytes);
+	}
 	driver_info_set(info, "memory", "%lld", (long long)options->memory_bytes);
 	driver_info_set(info, "vcpus", "%d", options->vcpus);
 	if (strcmp(facts->accelerator, "tcg") == 0)
