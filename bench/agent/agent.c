@@ -177,7 +177,7 @@ int main(void)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 
 	struct agent agent = {.in = 0, .out = 1};
-	const char *device = getenv("BENCH_CONTROL"), *next = getenv("BENCH_INIT");
+	const char *device = getenv("BENCH_CONTROL");
 	bool is_guest_init = device && getpid() == 1;
 
 	if (device) {
@@ -186,6 +186,8 @@ int main(void)
 			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
 	}
 	if (is_guest_init) {
+		const char *next = getenv("BENCH_INIT");
+
 		send_line(&agent, "mark init");
 		if (next)
 			return guest_hand_over(next);
