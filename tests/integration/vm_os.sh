@@ -47,10 +47,11 @@ qemu-system-x86_64 -M q35 -accel tcg -m 512 -nodefaults -display none -no-reboot
 	-append "console=ttyS1 systemd.show_status=1 BENCH_CONTROL=/dev/ttyS0 root=/dev/vda rootfstype=ext4 rw init=/usr/lib/bench/agent BENCH_INIT=/sbin/init" \
 	</dev/null >"$WORK/qemu" 2>&1 &
 qemu=$!
-trap 'kill $qemu 2>/dev/null || true; rm -rf "$WORK"' EXIT
+trap 'kill "$qemu" 2>/dev/null || true; rm -rf "$WORK"' EXIT
 wait_until 120 grep -qa 'hello bench-agent' "$WORK/control"
 tr -d '\033\r' <"$WORK/console" | sed 's/\[[0-9;]*m//g' >"$WORK/said"
-kill $qemu && wait $qemu || true
+kill "$qemu"
+wait "$qemu" || true
 head -1 "$WORK/control" | grep -qa '^mark init' || fail "the first word is not that of process 1: $(cat "$WORK/control")"
 grep -qa 'Reached target multi-user.target\|Reached target .*Multi-User' "$WORK/said" || fail "the agent answered before multi-user.target: $(tail -5 "$WORK/said")"
 grep -qa 'Started serial-getty@ttyS0' "$WORK/said" && fail "a getty has the agent's port"

@@ -119,7 +119,8 @@ Test(vm_domain_xml, a_layer_over_another_image_has_its_format)
 
 	const char *layer = strstr(xml, "qcow2"), *raw = strstr(xml, "\"raw\"");
 
-	cr_assert(layer && raw && layer < strstr(xml, "/run/bench/0/vm/a1.0.disk") && raw > layer && raw < strstr(xml, "/data.img"), "%s", xml);
+	cr_assert(layer && raw && layer < strstr(xml, "/run/bench/0/vm/a1.0.disk") && raw > layer && raw < strstr(xml, "/data.img"), "%s",
+		  xml);
 	free(xml);
 }
 
