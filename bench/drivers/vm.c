@@ -162,6 +162,13 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 	if (rc < 0)
 		return rc;
 	report(vm_host_facts(host), &options, ret_info);
+	if (options.os && options.memory_bytes != config->memory_bytes) {
+		char has[32], limit[32];
+
+		driver_info_note(ret_info, "a complete system: the guest has %s of memory, the run's limit is %s",
+				 format_bytes(options.memory_bytes, has, sizeof(has)),
+				 format_bytes(config->memory_bytes, limit, sizeof(limit)));
+	}
 	*ret_state = host;
 	return 0;
 }
