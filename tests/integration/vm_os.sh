@@ -7,8 +7,8 @@ command -v mmdebstrap >/dev/null || must_run vm "mmdebstrap is not installed (sc
 cache=${BENCH_CACHE_DIR:-$([ "$(id -u)" -eq 0 ] && echo /var/cache/bench || echo "${XDG_CACHE_HOME:-$HOME/.cache}/bench")}
 
 # Refused before anything is made, in one line.
-expect_fail 2 "boots the kernel that is installed in it" "$BIN/bench" run startup --driver vm:os,kernel=/vmlinuz --n 1 --out "$WORK/no"
-expect_fail 2 "command line is the boot loader's" "$BIN/bench" run startup --driver vm:os-firmware,append=debug --n 1 --out "$WORK/no"
+expect_fail 3 "boots the kernel that is installed in it" "$BIN/bench" run startup --driver vm:os,kernel=/vmlinuz --n 1 --out "$WORK/no"
+expect_fail 3 "command line is the boot loader's" "$BIN/bench" run startup --driver vm:os-firmware,append=debug --n 1 --out "$WORK/no"
 
 host_state >"$WORK/before"
 bench run startup --driver vm:os,vm:os-firmware --n 3 --warmup 0 --timeout 180 --out "$WORK/out" >"$WORK/table" 2>"$WORK/log" || fail "run: $(cat "$WORK/log")"
