@@ -28,13 +28,11 @@ int host_check_os(const struct vm_options *o, struct error *err)
 		error_set(err, EINVAL, "a complete system boots the kernel that is installed in it, not one that is named");
 		return error_hint(err, "leave the option kernel out");
 	}
-	if (o->os != VM_OS_FIRMWARE)
-		return 0;
 	if (strcmp(machine, "q35") != 0) {
-		error_set(err, EINVAL, "machine '%s' has no firmware that starts a boot loader", machine);
-		return error_hint(err, "use machine=q35, or kind=os");
+		error_set(err, EINVAL, "a complete system starts on a q35 machine only, not on '%s'", machine);
+		return error_hint(err, "use machine=q35");
 	}
-	if (o->append && o->append[0]) {
+	if (o->os == VM_OS_FIRMWARE && o->append && o->append[0]) {
 		error_set(err, EINVAL, "the kernel's command line is the boot loader's: nothing can be appended to it");
 		return error_hint(err, "use kind=os, which starts the kernel directly");
 	}

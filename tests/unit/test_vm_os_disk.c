@@ -179,7 +179,8 @@ Test(vm_os_disk, what_a_complete_system_does_not_take_is_refused)
 		{{.os = VM_OS_DIRECT, .kernel = "/k"}, "installed in it"},
 		{{.os = VM_OS_FIRMWARE}, NULL},
 		{{.os = VM_OS_FIRMWARE, .append = "debug"}, "boot loader"},
-		{{.os = VM_OS_FIRMWARE, .machine = "microvm"}, "firmware"},
+		{{.os = VM_OS_FIRMWARE, .machine = "microvm"}, "q35"},
+		{{.os = VM_OS_DIRECT, .machine = "microvm"}, "q35"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
