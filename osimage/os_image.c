@@ -26,7 +26,7 @@ static void add_text(struct sha256_ctx *digest, const char *text)
 	sha256_update(digest, strlen(text) + 1, (const uint8_t *)text); /* with its end: two texts are not one */
 }
 
-static void make_key(char ret[65])
+void os_image_key(char ret[65])
 {
 	struct sha256_ctx digest;
 	uint8_t bytes[SHA256_DIGEST_SIZE];
@@ -45,7 +45,7 @@ static void make_key(char ret[65])
 static int describe(enum os_image_form form, const char *cache_dir, struct os_image *ret, struct error *err)
 {
 	*ret = (struct os_image){.name = "Debian " OS_RECIPE_SUITE " (systemd)"};
-	make_key(ret->key);
+	os_image_key(ret->key);
 	/* Half of the digest tells images of one cache apart, and leaves room in paths of sockets and mounts. */
 	return path_format(ret->path, sizeof(ret->path), err, "%s/os/%.32s/%s", cache_dir, ret->key, form_names[form]);
 }

@@ -32,3 +32,6 @@ int os_image_get(enum os_image_form form, const char *cache_dir, void (*note)(vo
 
 /* Could it? 1: it is there; 0: it can be made; -errno and what is missing. Changes nothing. */
 int os_image_probe(enum os_image_form form, const char *cache_dir, struct error *err);
+
+/* The image's key alone, known before it is made. */
+void os_image_key(char ret[65]);

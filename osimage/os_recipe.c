@@ -33,9 +33,17 @@ const char os_recipe_hook[] = "set -e\n"
 			      "rm -f \"$1/etc/resolv.conf\" \"$1/var/lib/dbus/machine-id\"\n"
 			      "echo debian >\"$1/etc/hostname\"\n";
 
+/* Before the kernel comes, with the new root as $1: the initramfs shall hold the drivers of the disk that a virtual machine has, not those of every
+ * disk in the world. */
+#define ESSENTIAL_HOOK                                                                                                                     \
+	"set -eu; etc=$1/etc/initramfs-tools; mkdir -p \"$etc/conf.d\" \"$etc/hooks\"; echo MODULES=list >\"$etc/conf.d/bench\"; "         \
+	"printf '%s\\n' '#!/bin/sh' '[ \"$1\" != prereqs ] || exit 0' '. /usr/share/initramfs-tools/hook-functions' "                      \
+	"'manual_add_modules virtio_pci virtio_mmio virtio_blk ext4' >\"$etc/hooks/bench\"; chmod 755 \"$etc/hooks/bench\""
+
 const char *const os_recipe_options[] = {
 	"--variant=" OS_RECIPE_VARIANT,
 	"--include=" OS_RECIPE_PACKAGES,
+	"--essential-hook=" ESSENTIAL_HOOK,
 	"--aptopt=Acquire::Languages \"none\"",
 	"--dpkgopt=path-exclude=/usr/share/doc/*",
 	"--dpkgopt=path-exclude=/usr/share/man/*",

@@ -131,7 +131,7 @@ static void write_disk(xmlTextWriterPtr w, const struct domain_config *c, const 
 	open_element(w, "disk");
 	attribute(w, "type", "file");
 	attribute(w, "device", "disk");
-	leaf(w, "driver", "name", "qemu", "type", "raw");
+	leaf(w, "driver", "name", "qemu", "type", disk->format ? disk->format : "raw");
 	leaf(w, "source", "file", disk->path, NULL, NULL);
 	leaf(w, "target", "dev", disk->target, "bus", "virtio");
 	if (disk->read_bytes > 0 || disk->write_bytes > 0 || disk->read_ops > 0 || disk->write_ops > 0) {

@@ -10,12 +10,13 @@
 
 enum { DOMAIN_SERIALS_MAX = 4, DOMAIN_DISKS_MAX = 4 };
 
-/* A virtio disk from a raw image. Limits are per second; 0: none. */
+/* A virtio disk from an image. Limits are per second; 0: none. */
 struct domain_disk {
 	const char *path, *target; /* "vda" */
 	bool read_only;
 	bool private_changes; /* what is written goes to a file of QEMU's own that ends with it; the image stays as it is */
 	int64_t read_bytes, write_bytes, read_ops, write_ops;
+	const char *format; /* NULL: raw; "qcow2", a layer over another image that its header names */
 };
 
 enum domain_link_kind { DOMAIN_LINK_NONE, DOMAIN_LINK_USER, DOMAIN_LINK_TAP };

@@ -46,7 +46,11 @@ int host_check_options(const struct vm_options *o, struct error *err)
 		error_set(err, ENOTSUP, "'%s': a machine that a daemon ends with its client cannot be saved", o->uri);
 		return error_hint(err, "use " VM_URI_EMBED);
 	}
-	return connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
+	if (o->restore && o->os != VM_OS_NONE)
+		return error_set(err, ENOTSUP, "a complete system cannot be restored: its disk has gone on meanwhile");
+	int rc = host_check_os(o, err);
+
+	return rc < 0 ? rc : connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
 }
 
 /* ---- files ---- */
@@ -54,7 +58,7 @@ int host_check_options(const struct vm_options *o, struct error *err)
 static int prepare_kernel(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	struct kernel_choice kernel;
-	int rc = kernel_choose(o->kernel, o->cache_dir, o->note, o->note_arg, &kernel, err);
+	int rc = kernel_choose(o->os ? host->os.kernel : o->kernel, o->cache_dir, o->note, o->note_arg, &kernel, err);
 
 	if (rc < 0)
 		return rc;
@@ -70,7 +74,8 @@ static int prepare_kernel(struct vm_host *host, const struct vm_options *o, stru
 	snprintf(host->facts.kernel_version, sizeof(host->facts.kernel_version), "%s",
 		 kernel.image.version[0] ? kernel.image.version : kernel.image.format);
 	host->kernel_needs_bytes = kernel.image.needs_bytes;
-	snprintf(host->facts.kernel_source, sizeof(host->facts.kernel_source), "%s", kernel.source);
+	snprintf(host->facts.kernel_source, sizeof(host->facts.kernel_source), "%s",
+		 o->os ? "the one that is installed in the guest's system" : kernel.source);
 	/* A copy of our own: a daemon that changes owners would change those of the host's file. */
 	rc = path_format(host->kernel, sizeof(host->kernel), err, "%s/kernel", host->dir);
 	return rc < 0 ? rc : file_copy(kernel.path, host->kernel, 0600, err);
@@ -85,6 +90,8 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 		rc = dir_remove(host->dir, err);
 	if (rc == 0)
 		rc = dir_make(host->dir, 0700, err);
+	if (rc == 0 && o->os)
+		rc = host_prepare_os(host, o, err);
 	if (rc == 0)
 		rc = prepare_kernel(host, o, err);
 	if (rc == 0)
@@ -138,7 +145,9 @@ int host_watch(struct vm_host *host, struct error *err)
 int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, struct error *err)
 {
 	struct domain_config *d = &host->domain;
-	int rc = host_command_line(host->facts.machine, !kvm, o->append, host->facts.command_line, sizeof(host->facts.command_line), err);
+	char *line = host->facts.command_line;
+	int rc = o->os ? host_os_command_line(o, !kvm, line, sizeof(host->facts.command_line), err)
+		       : host_command_line(host->facts.machine, !kvm, o->append, line, sizeof(host->facts.command_line), err);
 
 	if (rc < 0)
 		return rc;
@@ -146,7 +155,11 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	d->type = strncmp(host->facts.uri, "test", 4) == 0 ? "test" : kvm ? "kvm" : "qemu";
 	d->machine = strcmp(d->type, "test") == 0 ? NULL : host->facts.machine;
 	d->host_cpu = kvm;
-	d->cmdline = host->facts.command_line;
+	d->cmdline = line;
+	if (o->os == VM_OS_DIRECT)
+		d->initrd = host->os_initrd;
+	else if (o->os == VM_OS_FIRMWARE)
+		d->kernel = d->initrd = d->cmdline = NULL;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "connection.h"
 #include "domain_xml.h"
 #include "kernel.h"
+#include "os_disk.h"
 #include "snapshot.h"
 #include "vm.h"
 
@@ -23,9 +24,12 @@ struct vm_host {
 	unsigned create_flags;
 	struct snapshot *snapshot; /* NULL: machines are booted */
 	bool trace_guest, trace_process;
-	int64_t balloon_bytes; /* as in struct vm_options */
-	struct aide *aide;     /* NULL: nothing is needed of root */
-	bool wedged;           /* libvirt did not come back from a call: nothing more is asked of it */
+	int64_t balloon_bytes;    /* as in struct vm_options */
+	struct aide *aide;        /* NULL: nothing is needed of root */
+	bool wedged;              /* libvirt did not come back from a call: nothing more is asked of it */
+	struct os_disk os;        /* of machines with a complete system */
+	char os_initrd[PATH_MAX]; /* its initramfs */
+	char layer[PATH_MAX];     /* empty, over its disk: a copy for every machine */
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;
@@ -47,6 +51,7 @@ struct vm {
 	char name[80];                                  /* libvirt's */
 	char command_line[640], mac[18], tap[IFNAMSIZ]; /* what is its own of the description */
 	int ended;                                      /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
+	char layer[PATH_MAX];                           /* what this machine writes to its disk, or empty */
 };
 
 /* Where QEMU is, as libvirt looks for it; false when it is not installed. */
@@ -95,3 +100,13 @@ int host_admit(struct vm *vm, struct error *err);
 
 /* QEMU has ended. */
 int host_release_surroundings(struct vm *vm, struct error *err);
+/* ---- machines that boot a complete system (host_os.c) ---- */
+
+int host_check_os(const struct vm_options *options, struct error *err);
+int host_os_command_line(const struct vm_options *options, bool tcg, char *ret, size_t size, struct error *err);
+/* What would be booted, in words. Changes nothing. */
+int host_probe_os(const struct vm_options *options, char *ret, size_t size, struct error *err);
+/* Finds or makes the disk, and the layer over it. host->dir exists. */
+int host_prepare_os(struct vm_host *host, const struct vm_options *options, struct error *err);
+/* Makes `layer` (a path, borrowed by `config`) and puts it into the description as the first disk. */
+int host_add_os_disk(const struct vm_host *host, const char *layer, struct domain_config *config, struct error *err);

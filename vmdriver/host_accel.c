@@ -91,6 +91,7 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 	ret->balloon = false;
 	ret->kernel = kernel;
 	ret->cmdline = command_line;
+	ret->initrd = host->initramfs;
 }
 
 /* Every machine is made from host->domain, so the proof's stands there as long as the boot lasts. */

@@ -39,6 +39,8 @@ static void vm_free(struct vm *vm)
 		if (vm->paths[i][0])
 			unlink(vm->paths[i]);
 	}
+	if (vm->layer[0])
+		unlink(vm->layer);
 	console_done(&vm->console);
 	boot_trace_done(&vm->trace);
 	if (vm->view.control_fd >= 0)
@@ -176,6 +178,16 @@ void vm_stamps(const struct vm *vm, struct vm_stamps *ret)
 	boot_trace_stamps(&vm->trace, ret);
 }
 
+/* The proof of an accelerator boots the agent alone, whatever the run does. */
+static int add_disk(struct vm *vm, struct domain_config *config, struct error *err)
+{
+	if (!vm->host->layer[0] || config->initrd == vm->host->initramfs)
+		return 0;
+	int rc = path_format(vm->layer, sizeof(vm->layer), err, "%s.disk", vm->paths[CONTROL]);
+
+	return rc < 0 ? rc : host_add_os_disk(vm->host, vm->layer, config, err);
+}
+
 static int begin(struct vm *vm, struct launch **ret, struct error *err)
 {
 	struct vm_host *host = vm->host;
@@ -198,7 +210,9 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	config.serials[1] = vm->paths[CONSOLE];
 	config.n_serials = 2;
 	config.trace = vm->trace.path[0] ? vm->trace.path : NULL;
-	rc = domain_xml(&config, &xml, err);
+	rc = add_disk(vm, &config, err);
+	if (rc == 0)
+		rc = domain_xml(&config, &xml, err);
 	request.xml = xml;
 	return rc < 0 ? rc : launch_begin(connection_handle(host->connection), &request, ret, err);
 }

@@ -43,6 +43,13 @@ _Static_assert(sizeof(vm_network_names) / sizeof(vm_network_names[0]) == VM_NETW
 
 struct journal;
 
+/* What a machine boots: the program init_path alone, or a complete Debian with systemd, where that program is a service. */
+enum vm_os {
+	VM_OS_NONE,
+	VM_OS_DIRECT,   /* QEMU starts the system's kernel */
+	VM_OS_FIRMWARE, /* firmware, boot loader, and systemd's first start of this system */
+};
+
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
 	const char *machine;   /* NULL: q35; or "microvm" */
@@ -74,6 +81,7 @@ struct vm_options {
 	int64_t overhead_bytes;  /* QEMU's memory is limited to the guest's and this; 0: counted, not limited */
 	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
 	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
+	enum vm_os os;
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -99,6 +107,8 @@ struct vm_facts {
 	char network[128];            /* "none", or what it is and what carries its packets */
 	char cgroup[96], limits[128]; /* of QEMU: controllers, and limits; "none" */
 	char cgroup_note[256];        /* which limits are missing and why, or empty */
+	char os_release[96];          /* of a complete system, else empty */
+	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
 };
 
 struct vm_host;

@@ -227,7 +227,11 @@ int main(void)
 			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
 	}
 	if (is_guest_init) {
+		const char *next = getenv("BENCH_INIT");
+
 		send_line(&agent, "mark init");
+		if (next)
+			return guest_hand_over(next);
 		guest_prepare();
 		guest_network(getenv("BENCH_ADDRESS"), getenv("BENCH_GATEWAY"));
 	}

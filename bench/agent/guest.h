@@ -6,6 +6,10 @@
 /* Opens the control device, a terminal in raw mode, or connects to it where it is a socket. Returns the descriptor or -1. */
 int guest_open_control(const char *device);
 
+/* Makes the init of a whole system PID 1 in this program's place; its service manager starts the agent again later. Returns only when that
+ * fails. */
+int guest_hand_over(const char *init);
+
 /* Mounts /proc, /sys and /dev; lets the kernel reap orphans; loads /modules/0.ko, 1.ko, …, where there are any. What cannot be mounted is left out. */
 void guest_prepare(void);
 

@@ -16,9 +16,9 @@
 #include <vmdriver/vm.h>
 
 static const struct driver_option options_table[] = {
-	{"kind", "q35|microvm|restore", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"kind", "q35|microvm|restore|os|os-firmware", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"machine", "q35|microvm", "type of machine (default: q35)"},
-	{"memory", "SIZE", "memory of the guest (default: the run's limit)"},
+	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
@@ -40,10 +40,14 @@ static const struct driver_option options_table[] = {
 static const struct kind {
 	const char *name, *machine;
 	bool restore;
+	enum vm_os os;
+	int64_t memory_bytes; /* 0: the run's limit */
 } kinds[] = {
-	{"q35", "q35", false},
-	{"microvm", "microvm", false},
-	{"restore", "q35", true},
+	{"q35", "q35", false, VM_OS_NONE, 0},
+	{"microvm", "microvm", false, VM_OS_NONE, 0},
+	{"restore", "q35", true, VM_OS_NONE, 0},
+	{"os", "q35", false, VM_OS_DIRECT, INT64_C(512) << 20},
+	{"os-firmware", "q35", false, VM_OS_FIRMWARE, INT64_C(512) << 20},
 };
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
@@ -174,7 +178,10 @@ static int read_options(const struct driver_config *config, char name[64], struc
 		.ready = vm_ready,
 		.trace_process = config->record_steps,
 		.journal = config->journal,
+		.os = kind->os,
 	};
+	if (kind->memory_bytes > ret->memory_bytes)
+		ret->memory_bytes = kind->memory_bytes;
 	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
 	if (rc == 0)
 		rc = parse_switch(spec, "trace", true, &ret->trace_guest, err);
@@ -221,6 +228,12 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
+	if (facts->os_release[0]) {
+		driver_info_set(info, "os", "%s", facts->os_release);
+		driver_info_set(info, "os packages", "%lld", (long long)facts->os_packages);
+		driver_info_set(info, "disk bytes", "%lld", (long long)facts->image_virtual_bytes);
+		driver_info_set(info, "disk bytes allocated", "%lld", (long long)facts->image_allocated_bytes);
+	}
 	driver_info_set(info, "memory", "%lld", (long long)options->memory_bytes);
 	if (options->balloon_bytes)
 		driver_info_set(info, "balloon", "%lld", (long long)options->balloon_bytes);
@@ -273,6 +286,13 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 	report_start(vm_host_facts(host), ret_info);
 	if (config->record_steps)
 		vm_steps_declare(options.restore, ret_info);
+	if (options.os && options.memory_bytes != config->memory_bytes) {
+		char has[32], limit[32];
+
+		driver_info_note(ret_info, "a complete system: the guest has %s of memory, the run's limit is %s",
+				 format_bytes(options.memory_bytes, has, sizeof(has)),
+				 format_bytes(config->memory_bytes, limit, sizeof(limit)));
+	}
 	*ret_state = host;
 	return 0;
 }

@@ -107,6 +107,23 @@ static void ignore(void *arg, virErrorPtr error)
 {
 }
 
+Test(vm_domain_xml, a_layer_over_another_image_has_its_format)
+{
+	struct domain_config config = typical();
+	char *xml = NULL;
+
+	config.n_disks = 2;
+	config.disks[0] = (struct domain_disk){.path = "/run/bench/0/vm/a1.0.disk", .target = "vda", .format = "qcow2"};
+	config.disks[1] = (struct domain_disk){.path = "/data.img", .target = "vdb"};
+	cr_assert_eq(domain_xml(&config, &xml, NULL), 0);
+
+	const char *layer = strstr(xml, "qcow2"), *raw = strstr(xml, "\"raw\"");
+
+	cr_assert(layer && raw && layer < strstr(xml, "/run/bench/0/vm/a1.0.disk") && raw > layer && raw < strstr(xml, "/data.img"), "%s",
+		  xml);
+	free(xml);
+}
+
 Test(vm_domain_xml, libvirt_accepts_it)
 {
 	virSetErrorFunc(NULL, ignore);
