@@ -184,7 +184,7 @@ struct container_plan {
 	bool sets_oom_score; /* once its program runs: ours would keep it from being killed first */
 	int oom_score;
 	bool loopback_up;
-	int sysctl_fd;           /* of sysctl.h, where quotas are to be set; else negative */
+	int sysctl_fd; /* of sysctl.h, where quotas are to be set; else negative */
 	unsigned sysctl_uses;
 	bool helper_sets_quotas; /* the thread that makes the network, when that is done */
 	uint64_t sys_attributes; /* of the container's sysfs; 0: it has none */
