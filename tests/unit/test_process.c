@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,4 +72,16 @@ Test(process, start_ticks_name_a_process)
 	cr_expect_eq(process_start_ticks(0x3fffffff), -1);
 	cr_expect(process_find("sh", path, sizeof(path)));
 	cr_expect_not(process_find("no-such-program-here", path, sizeof(path)));
+}
+
+Test(process, no_descriptor_of_ours_reaches_a_tool)
+{
+	static const char *const argv[] = {"ls", "/proc/self/fd", NULL};
+	char output[256];
+	int fd = fcntl(0, F_DUPFD, 40);
+
+	cr_assert_geq(fd, 40);
+	cr_assert_eq(process_run(argv, NULL, 10000, true, output, sizeof(output), NULL), 0, "%s", output);
+	cr_expect_str_eq(output, "0\n1\n2\n3\n"); /* the last is the folder itself */
+	close(fd);
 }

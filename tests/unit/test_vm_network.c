@@ -2,6 +2,7 @@
 #include "vm_talk.h"
 
 #include <network/network.h>
+#include <poll.h>
 #include <runtime/container.h>
 #include <runtime/rootfs.h>
 
@@ -92,6 +93,17 @@ static const char *gateway_of(const char *address)
 	return gateway;
 }
 
+static size_t count_links(void)
+{
+	struct if_nameindex *links = if_nameindex();
+	size_t n = 0;
+
+	while (links && links[n].if_index)
+		n++;
+	if_freenameindex(links);
+	return n;
+}
+
 static void act_two_guests(struct scene *s)
 {
 	pid_t echo = echo_on_host();
@@ -123,18 +135,13 @@ static void play_linked(const char *machine)
 	prepare_linked(&s, VM_NETWORK_BRIDGE);
 	s.options.machine = machine;
 
-	struct if_nameindex *before = if_nameindex();
-	size_t n_before = 0, n_after = 0;
+	size_t n_before = count_links();
 
 	play(&s, act_two_guests);
-	struct if_nameindex *after = if_nameindex();
-	while (before[n_before].if_index)
-		n_before++;
-	while (after[n_after].if_index)
-		n_after++;
-	if_freenameindex(before);
-	if_freenameindex(after);
-	cr_assert_eq(n_after, n_before, "links are left");
+	/* The kernel takes links apart behind everybody's back, those of an earlier test as well. */
+	for (int i = 0; i < 100 && count_links() > n_before; i++)
+		poll(NULL, 0, 50);
+	cr_assert_leq(count_links(), n_before, "links are left");
 }
 
 Test(vm_network, host_and_guests_reach_each_other)
