@@ -256,7 +256,9 @@ int driver_spec_apply(struct driver_spec *spec, const char *options, struct erro
 			remove_option(&changed, word);
 			*equals = '=';
 		}
-		int rc = parse_option(&changed, word, err);
+		/* What a variant changes is named: a word alone would make another kind of instance of it. */
+		int rc = equals ? parse_option(&changed, word, err)
+				: error_set(err, EINVAL, "driver '%s': expected option=value, got '%s'", spec->name, word);
 		if (rc < 0)
 			return rc;
 	}

@@ -235,9 +235,10 @@ Test(accel, the_proof_has_nothing_of_the_run_but_the_machine_type)
 			   .vcpus = 64,
 			   .cpuset = "7",
 			   .kernel = "/broken",
-			   .initrd = "/initramfs",
+			   .initrd = "/of-a-complete-system",
 			   .cmdline = "rdinit=/nowhere",
 			   .few_capabilities = true},
+		.initramfs = "/initramfs",
 	};
 	struct domain_config proof;
 
