@@ -62,36 +62,38 @@ static bool go_over(int fd, bool write_it, void *block, uint64_t block_bytes, ui
 	return !write_it || fsync(fd) == 0;
 }
 
-void drive_disk(char *arguments, char *answer, size_t size)
+static void run_disk(const char *path, bool write_it, uint64_t block_bytes, uint64_t bytes, char *answer, size_t size)
 {
-	char *rest = NULL, device[16];
-	const char *what = strtok_r(arguments, " ", &rest), *block_text = strtok_r(NULL, " ", &rest),
-		   *bytes_text = strtok_r(NULL, " ", &rest);
-	bool write_it = what && strcmp(what, "write") == 0;
-	uint64_t block_bytes, bytes;
-
-	if (!what || (!write_it && strcmp(what, "read") != 0) || !number(block_text, &block_bytes) || !number(bytes_text, &bytes) ||
-	    block_bytes == 0 || block_bytes % ALIGNMENT || block_bytes > BLOCK_MAX) {
-		snprintf(answer, size, "error expected disk read|write <block> <bytes>");
-		return;
-	}
-	if (guest_find_disk("bench-scratch", device, sizeof(device)) < 0) {
-		snprintf(answer, size, "error there is no such disk");
-		return;
-	}
 	void *block = buffer_of(block_bytes);
-	int fd = block ? open(device, (write_it ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC) : -1;
+	int fd = block ? open(path, (write_it ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC) : -1;
 
 	if (fd >= 0 && write_it)
 		memset(block, 0x5a, block_bytes);
 	if (fd < 0 || !go_over(fd, write_it, block, block_bytes, bytes))
-		snprintf(answer, size, "error %s: %s", device, strerror(errno));
+		snprintf(answer, size, "error %.80s: %s", path, strerror(errno));
 	else
 		snprintf(answer, size, "disk bytes=%" PRIu64, (bytes + block_bytes - 1) / block_bytes * block_bytes);
 	if (fd >= 0)
 		close(fd);
 	if (block)
 		munmap(block, block_bytes);
+}
+
+void drive_disk(char *arguments, char *answer, size_t size)
+{
+	char *rest = NULL, device[16];
+	const char *what = strtok_r(arguments, " ", &rest), *block_text = strtok_r(NULL, " ", &rest),
+		   *bytes_text = strtok_r(NULL, " ", &rest), *file = strtok_r(NULL, " ", &rest);
+	bool write_it = what && strcmp(what, "write") == 0;
+	uint64_t block_bytes, bytes;
+
+	if (!what || (!write_it && strcmp(what, "read") != 0) || !number(block_text, &block_bytes) || !number(bytes_text, &bytes) ||
+	    block_bytes == 0 || block_bytes % ALIGNMENT || block_bytes > BLOCK_MAX)
+		snprintf(answer, size, "error expected disk read|write <block> <bytes> [<file>]");
+	else if (!file && guest_find_disk("bench-scratch", device, sizeof(device)) < 0)
+		snprintf(answer, size, "error there is no such disk");
+	else
+		run_disk(file ? file : device, write_it, block_bytes, bytes, answer, size);
 }
 
 /* ---- files ---- */

@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-/* "read|write <block> <bytes>": so many bytes of the disk "bench-scratch", in blocks of that size, from its beginning on and over again, past the page
- * cache (O_DIRECT); what was written is on the disk. */
+/* "read|write <block> <bytes> [<file>]": so many bytes of the disk "bench-scratch", or of a file that exists, in blocks of that size, from its beginning on
+ * and over again, past the page cache (O_DIRECT); what was written is on the disk. */
 void drive_disk(char *arguments, char *answer, size_t size);
 
 /* "<path>": reads all regular files below it; other file systems are left out. */
