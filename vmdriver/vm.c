@@ -41,6 +41,8 @@ static void vm_free(struct vm *vm)
 	}
 	if (vm->layer[0])
 		unlink(vm->layer);
+	if (vm->scratch[0])
+		unlink(vm->scratch);
 	console_done(&vm->console);
 	boot_trace_done(&vm->trace);
 	if (vm->view.control_fd >= 0)
@@ -182,7 +184,7 @@ void vm_stamps(const struct vm *vm, struct vm_stamps *ret)
 static int add_disk(struct vm *vm, struct domain_config *config, struct error *err)
 {
 	if (!vm->host->layer[0] || config->initrd == vm->host->initramfs)
-		return 0;
+		return host_add_disks(vm, config, err);
 	int rc = path_format(vm->layer, sizeof(vm->layer), err, "%s.disk", vm->paths[CONTROL]);
 
 	return rc < 0 ? rc : host_add_os_disk(vm->host, vm->layer, config, err);
