@@ -21,6 +21,7 @@ enum { CONTROL, CONSOLE };
 enum {
 	GIVE_UP_MS = 5000, /* for libvirt to notice that the QEMU it creates is dead */
 	GONE_MS = 10000,   /* for a killed QEMU to be gone */
+	CLOSING_MS = 20,   /* from the monitor's end to QEMU's */
 	EVENT_MS = 500,    /* for libvirt to say how a machine ended */
 };
 
@@ -219,6 +220,18 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	return rc < 0 ? rc : launch_begin(connection_handle(host->connection), &request, ret, err);
 }
 
+/* libvirt's words are kept where they say why. -ECONNRESET says only that QEMU is gone; that it is gone indeed, its pidfd knows. */
+static int tell_launch_failure(const struct vm *vm, const struct launch_result *result, struct error *err)
+{
+	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
+
+	if (result->rc == -ECONNRESET && vm->pidfd >= 0 && poll(&ended, 1, CLOSING_MS) == 1)
+		return error_set(err, EIO, "QEMU (process %d) died or was killed while it started", (int)vm->view.pid);
+	if (err)
+		*err = result->error;
+	return result->rc;
+}
+
 static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 {
 	struct launch *launch = NULL;
@@ -233,11 +246,8 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 		return rc;
 	}
 	launch_end(launch, &result);
-	if (result.rc < 0) {
-		if (err)
-			*err = result.error;
-		return result.rc;
-	}
+	if (result.rc < 0)
+		return tell_launch_failure(vm, &result, err);
 	vm->domain = result.domain;
 	vm->view.created_ns = result.created_ns;
 	vm->view.resumed_ns = result.resumed_ns;
