@@ -2,7 +2,6 @@
 #include "host.h"
 
 #include "account.h"
-#include "initramfs.h"
 #include "virt_error.h"
 
 #include <base/files.h>
@@ -96,9 +95,7 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 		rc = prepare_kernel(host, o, err);
 	if (rc == 0)
 		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
-	if (rc == 0)
-		rc = initramfs_write(host->initramfs, o->init_path, err);
-	return rc < 0 ? rc : host_add_modules(host, o, err);
+	return rc < 0 ? rc : host_write_initramfs(host, o, err);
 }
 
 void host_end_processes(const char *dir)

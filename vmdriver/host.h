@@ -86,8 +86,8 @@ int host_check_options(const struct vm_options *options, struct error *err);
 /* Starts the aide where these options need one. Before root is left. */
 int host_open_aide(struct vm_host *host, const struct vm_options *options, struct error *err);
 
-/* Drivers that the guest needs for its interface go into its initramfs. */
-int host_add_modules(struct vm_host *host, const struct vm_options *options, struct error *err);
+/* Writes the initramfs, with the modules that this guest needs for what it has (host_modules.c). */
+int host_write_initramfs(struct vm_host *host, const struct vm_options *options, struct error *err);
 
 /* The part of the description that is about the network and shared by all machines, and the fact. */
 void host_set_network(struct vm_host *host, const struct vm_options *options);

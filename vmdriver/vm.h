@@ -82,6 +82,8 @@ struct vm_options {
 	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
 	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
 	enum vm_os os;
+	const char *
+		modules; /* more modules of the guest's kernel, names separated by blanks; "none": not even those that its devices need; or NULL */
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -109,6 +111,7 @@ struct vm_facts {
 	char cgroup_note[256];        /* which limits are missing and why, or empty */
 	char os_release[96];          /* of a complete system, else empty */
 	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
+	char modules[512]; /* that the guest's init loads, in that order; "none" */
 };
 
 struct vm_host;

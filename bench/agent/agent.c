@@ -232,6 +232,8 @@ int main(void)
 		send_line(&agent, "mark init");
 		if (next)
 			return guest_hand_over(next);
+		if (guest_load_modules() < 0)
+			guest_end(getenv("BENCH_POWEROFF"));
 		guest_prepare();
 		guest_network(getenv("BENCH_ADDRESS"), getenv("BENCH_GATEWAY"));
 	}

@@ -33,6 +33,8 @@ static const struct driver_option options_table[] = {
 	{"cpu-weight", "N", "of QEMU against others, 1 to 10,000 (default 100)"},
 	{"balloon", "SIZE", "a balloon takes memory from the guest until it has this (default: no balloon)"},
 	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
+	{"modules", "NAMES",
+	 "more modules of the guest's kernel, separated by blanks; none: no modules at all (default: what its devices need)"},
 	{NULL, NULL, NULL},
 };
 
@@ -179,6 +181,7 @@ static int read_options(const struct driver_config *config, char name[64], struc
 		.trace_process = config->record_steps,
 		.journal = config->journal,
 		.os = kind->os,
+		.modules = driver_option(spec, "modules", NULL),
 	};
 	if (kind->memory_bytes > ret->memory_bytes)
 		ret->memory_bytes = kind->memory_bytes;
@@ -224,6 +227,7 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "cpu model", "%s", facts->cpu_model);
 	driver_info_set(info, "kernel", "%s", facts->kernel_version);
 	driver_info_set(info, "kernel source", "%s", facts->kernel_source);
+	driver_info_set(info, "modules", "%s", facts->modules);
 	driver_info_set(info, "cmdline", "%s", facts->command_line);
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
