@@ -50,6 +50,12 @@ enum vm_os {
 	VM_OS_FIRMWARE, /* firmware, boot loader, and systemd's first start of this system */
 };
 
+/* AUTO: unpacked by the host where that can be done, which starts faster (kernel_form.h); a complete system keeps its own form. */
+enum vm_kernel_form { VM_KERNEL_AUTO, VM_KERNEL_BZIMAGE, VM_KERNEL_VMLINUX, VM_KERNEL_COUNT };
+
+static const char *const vm_kernel_names[] = {"auto", "bzimage", "vmlinux"};
+_Static_assert(sizeof(vm_kernel_names) / sizeof(vm_kernel_names[0]) == VM_KERNEL_COUNT, "one name a form");
+
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
 	const char *machine;   /* NULL: q35; or "microvm" */
@@ -84,6 +90,7 @@ struct vm_options {
 	enum vm_os os;
 	const char *
 		modules; /* more modules of the guest's kernel, names separated by blanks; "none": not even those that its devices need; or NULL */
+	enum vm_kernel_form kernel_form;
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -111,6 +118,7 @@ struct vm_facts {
 	char cgroup_note[256];        /* which limits are missing and why, or empty */
 	char os_release[96];          /* of a complete system, else empty */
 	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
+	char kernel_form[80];
 	char modules[512]; /* that the guest's init loads, in that order; "none" */
 };
 
