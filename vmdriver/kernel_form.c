@@ -54,7 +54,7 @@ static int read_all(const char *path, uint8_t **ret, size_t *ret_size, struct er
 	return 0;
 }
 
-/* The packed kernel is followed by its size when unpacked. That number is not part of the stream: as much as it says is taken, and no more. */
+/* The packed kernel is followed by its size when unpacked: as much as it says is taken. */
 static int copy_unpacked(struct archive *a, int out, uint32_t size, struct error *err)
 {
 	_cleanup_free_ uint8_t *block = malloc(BLOCK_BYTES);
@@ -95,6 +95,10 @@ static int unpack(const uint8_t *image, size_t size, int out, struct error *err)
 
 	uint32_t unpacked = little_endian(image + start + length - 4);
 
+	/* gzip has it in its own end. */
+	if (image[start] != 0x1f || image[start + 1] != 0x8b)
+		length -= 4;
+
 	if (!a)
 		return error_set(err, ENOMEM, "out of memory");
 	archive_read_support_filter_all(a);
@@ -108,6 +112,7 @@ static int unpack(const uint8_t *image, size_t size, int out, struct error *err)
 int kernel_form_unpack(const char *from, const char *to, struct kernel_image *ret, struct error *err)
 {
 	_cleanup_free_ uint8_t *image = NULL;
+	struct error why = {0};
 	size_t size = 0;
 	int rc = read_all(from, &image, &size, err);
 
@@ -119,11 +124,11 @@ int kernel_form_unpack(const char *from, const char *to, struct kernel_image *re
 	if (out < 0)
 		return error_errno(err, "create %s", to);
 	rc = unpack(image, size, out, err);
-	if (rc == 0 && (rc = kernel_image_read(to, ret, err)) < 0)
-		rc = -ENOTSUP;
+	if (rc == 0 && kernel_image_read(to, ret, &why) < 0)
+		rc = error_set(err, ENOTSUP, "%s", why.message);
 	if (rc < 0) {
 		unlink(to);
-		return error_prefix(err, "unpack kernel %s", from);
+		error_prefix(err, "unpack kernel %s", from);
 	}
-	return 0;
+	return rc;
 }
