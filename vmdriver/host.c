@@ -7,7 +7,6 @@
 #include <base/files.h>
 #include <base/journal.h>
 #include <base/process.h>
-#include <base/units.h>
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
 #include <errno.h>
@@ -56,32 +55,6 @@ int host_check_options(const struct vm_options *o, struct error *err)
 
 /* ---- files ---- */
 
-static int prepare_kernel(struct vm_host *host, const struct vm_options *o, struct error *err)
-{
-	struct kernel_choice kernel;
-	int rc = kernel_choose(o->os ? host->os.kernel : o->kernel, o->cache_dir, o->note, o->note_arg, &kernel, err);
-
-	if (rc < 0)
-		return rc;
-	/* Before the first boot: below this the kernel cannot even unpack itself, and the guest would just fall silent. */
-	if (o->memory_bytes < kernel.image.needs_bytes) {
-		char has[32], needs[32];
-
-		error_set(err, ENOMEM, "memory of %s is too small: kernel %.60s needs %s to unpack itself",
-			  format_bytes(o->memory_bytes, has, sizeof(has)), kernel.image.version[0] ? kernel.image.version : kernel.path,
-			  format_bytes(kernel.image.needs_bytes, needs, sizeof(needs)));
-		return error_hint(err, "use memory=80M or more");
-	}
-	snprintf(host->facts.kernel_version, sizeof(host->facts.kernel_version), "%s",
-		 kernel.image.version[0] ? kernel.image.version : kernel.image.format);
-	host->kernel_needs_bytes = kernel.image.needs_bytes;
-	snprintf(host->facts.kernel_source, sizeof(host->facts.kernel_source), "%s",
-		 o->os ? "the one that is installed in the guest's system" : kernel.source);
-	/* A copy of our own: a daemon that changes owners would change those of the host's file. */
-	rc = path_format(host->kernel, sizeof(host->kernel), err, "%s/kernel", host->dir);
-	return rc < 0 ? rc : file_copy(kernel.path, host->kernel, 0600, err);
-}
-
 static int prepare_files(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	int rc = path_format(host->dir, sizeof(host->dir), err, "%s/vm", o->run_dir);
@@ -94,7 +67,7 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 	if (rc == 0 && o->os)
 		rc = host_prepare_os(host, o, err);
 	if (rc == 0)
-		rc = prepare_kernel(host, o, err);
+		rc = host_prepare_kernel(host, o, err);
 	if (rc == 0)
 		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
 	if (rc == 0)

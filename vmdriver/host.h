@@ -90,6 +90,9 @@ int host_check_options(const struct vm_options *options, struct error *err);
 /* Starts the aide where these options need one. Before root is left. */
 int host_open_aide(struct vm_host *host, const struct vm_options *options, struct error *err);
 
+/* Chooses the kernel and puts it into host->kernel, in the form that is asked for. */
+int host_prepare_kernel(struct vm_host *host, const struct vm_options *options, struct error *err);
+
 /* Writes the initramfs, with the modules that this guest needs for what it has (host_modules.c). */
 int host_write_initramfs(struct vm_host *host, const struct vm_options *options, struct error *err);
 

@@ -50,6 +50,11 @@ enum vm_os {
 	VM_OS_FIRMWARE, /* firmware, boot loader, and systemd's first start of this system */
 };
 
+/* AUTO: unpacked by the host where that can be done, which starts faster (kernel_form.h); a complete system keeps its own form. */
+enum vm_kernel_form { VM_KERNEL_AUTO, VM_KERNEL_BZIMAGE, VM_KERNEL_VMLINUX, VM_KERNEL_COUNT };
+
+static const char *const vm_kernel_names[] = {"auto", "bzimage", "vmlinux"};
+_Static_assert(sizeof(vm_kernel_names) / sizeof(vm_kernel_names[0]) == VM_KERNEL_COUNT, "one name a form");
 /* Where the root file system of the guest's program is: with the program in the initramfs; on a disk with a file system, made from a folder or an image. */
 enum vm_root { VM_ROOT_PROGRAM, VM_ROOT_INITRAMFS, VM_ROOT_EXT4, VM_ROOT_SQUASHFS, VM_ROOT_EROFS, VM_ROOT_COUNT };
 
@@ -95,6 +100,7 @@ struct vm_options {
 	enum vm_os os;
 	const char *
 		modules; /* more modules of the guest's kernel, names separated by blanks; "none": not even those that its devices need; or NULL */
+	enum vm_kernel_form kernel_form;
 	enum vm_root root;
 	const char *const *root_layers; /* folders, bottom first, of what the root file system is made from; none with VM_ROOT_PROGRAM */
 	size_t n_root_layers;
@@ -129,6 +135,7 @@ struct vm_facts {
 	char cgroup_note[256];        /* which limits are missing and why, or empty */
 	char os_release[96];          /* of a complete system, else empty */
 	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
+	char kernel_form[80];
 	char modules[512];                  /* that the guest's init loads, in that order; "none" */
 	char root[160];                     /* of the guest's program: "program", or the image and how it is mounted */
 	char root_key[40];                  /* of the image, or empty */

@@ -34,6 +34,8 @@ static const struct driver_option options_table[] = {
 	{"cpu-weight", "N", "of QEMU against others, 1 to 10,000 (default 100)"},
 	{"balloon", "SIZE", "a balloon takes memory from the guest until it has this (default: no balloon)"},
 	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
+	{"kernel_form", "auto|bzimage|vmlinux",
+	 "packed as distributions ship it, or unpacked by the host (default: auto, what starts faster)"},
 	{"modules", "NAMES",
 	 "more modules of the guest's kernel, separated by blanks; none: no modules at all (default: what its devices need)"},
 	{"root", "program|initramfs|ext4|squashfs|erofs",
@@ -119,6 +121,17 @@ static int read_network(const struct driver_spec *spec, struct vm_options *ret, 
 	ret->bridge = driver_option(spec, "bridge", NULL);
 	if (ret->bridge && ret->network != VM_NETWORK_BRIDGE)
 		return error_set(err, EINVAL, "option bridge needs net=bridge");
+	return 0;
+}
+
+static int read_boot(const struct driver_spec *spec, struct vm_options *ret, struct error *err)
+{
+	int at = find_word("kernel_form", driver_option(spec, "kernel_form", "auto"), vm_kernel_names, VM_KERNEL_COUNT,
+			   "auto, bzimage or vmlinux", err);
+
+	if (at < 0)
+		return at;
+	ret->kernel_form = (enum vm_kernel_form)at;
 	return 0;
 }
 
@@ -211,6 +224,8 @@ static int read_options(const struct driver_config *config, char name[64], struc
 	}
 	rc = read_network(spec, ret, err);
 	if (rc == 0)
+		rc = read_boot(spec, ret, err);
+	if (rc == 0)
 		rc = read_limits(config, name, ret, err);
 	if (rc == 0)
 		rc = vm_disk_read(spec, source, ret, err);
@@ -243,6 +258,7 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "cpu model", "%s", facts->cpu_model);
 	driver_info_set(info, "kernel", "%s", facts->kernel_version);
 	driver_info_set(info, "kernel source", "%s", facts->kernel_source);
+	driver_info_set(info, "kernel form", "%s", facts->kernel_form);
 	driver_info_set(info, "modules", "%s", facts->modules);
 	driver_info_set(info, "cmdline", "%s", facts->command_line);
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
