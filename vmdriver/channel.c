@@ -144,6 +144,12 @@ static bool find_panic(const char *text, size_t length, char *ret, size_t size)
 	return true;
 }
 
+/* What the kernel says when it has been told to end: why is in the line before. */
+static bool is_farewell(const char *line)
+{
+	return strncmp(line, "reboot: ", 8) == 0;
+}
+
 static bool find_last_line(const char *text, size_t length, char *ret, size_t size)
 {
 	while (length > 0) {
@@ -151,10 +157,11 @@ static bool find_last_line(const char *text, size_t length, char *ret, size_t si
 		const char *start = newline ? newline + 1 : text;
 
 		clean_line(start, length - (size_t)(start - text), ret, size);
-		if (ret[0])
+		if (ret[0] && !is_farewell(ret))
 			return true;
 		length = newline ? (size_t)(newline - text) : 0;
 	}
+	ret[0] = '\0';
 	return false;
 }
 

@@ -34,5 +34,5 @@ void console_done(struct console *console);
 
 /* The line that says why a kernel panicked ("Kernel panic - not syncing: …"); else false. Time stamps and control bytes are removed. */
 bool console_panic(struct console *console, char *ret, size_t size);
-/* The last line that is not empty; false when the console said nothing. */
+/* The last line that is neither empty nor the kernel's farewell ("reboot: Power down"); false when the console said nothing else. */
 bool console_last_line(struct console *console, char *ret, size_t size);

@@ -131,7 +131,14 @@ static void write_disk(xmlTextWriterPtr w, const struct domain_config *c, const 
 	open_element(w, "disk");
 	attribute(w, "type", "file");
 	attribute(w, "device", "disk");
-	leaf(w, "driver", "name", "qemu", "type", disk->format ? disk->format : "raw");
+	open_element(w, "driver");
+	attribute(w, "name", "qemu");
+	attribute(w, "type", disk->format ? disk->format : "raw");
+	if (disk->cache)
+		attribute(w, "cache", disk->cache);
+	if (disk->report_errors)
+		attribute(w, "error_policy", "report");
+	close_element(w);
 	leaf(w, "source", "file", disk->path, NULL, NULL);
 	leaf(w, "target", "dev", disk->target, "bus", "virtio");
 	if (disk->read_bytes > 0 || disk->write_bytes > 0 || disk->read_ops > 0 || disk->write_ops > 0) {
@@ -146,6 +153,7 @@ static void write_disk(xmlTextWriterPtr w, const struct domain_config *c, const 
 		leaf(w, "readonly", NULL, NULL, NULL, NULL);
 	if (disk->private_changes)
 		leaf(w, "transient", NULL, NULL, NULL, NULL);
+	element(w, "serial", disk->serial);
 	write_virtio_address(w, c);
 	close_element(w);
 }

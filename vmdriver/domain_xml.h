@@ -17,6 +17,9 @@ struct domain_disk {
 	bool private_changes; /* what is written goes to a file of QEMU's own that ends with it; the image stays as it is */
 	int64_t read_bytes, write_bytes, read_ops, write_ops;
 	const char *format; /* NULL: raw; "qcow2", a layer over another image that its header names */
+	const char *cache;  /* libvirt's word for how QEMU goes through the host's page cache; NULL: QEMU's default, "writeback" */
+	const char *serial; /* by which the guest finds it, at most 20 characters; or NULL */
+	bool report_errors; /* to the guest, which gets EIO; else a full host stops the machine */
 };
 
 enum domain_link_kind { DOMAIN_LINK_NONE, DOMAIN_LINK_USER, DOMAIN_LINK_TAP };

@@ -2,13 +2,11 @@
 #include "host.h"
 
 #include "account.h"
-#include "initramfs.h"
 #include "virt_error.h"
 
 #include <base/files.h>
 #include <base/journal.h>
 #include <base/process.h>
-#include <base/units.h>
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
 #include <errno.h>
@@ -50,36 +48,12 @@ int host_check_options(const struct vm_options *o, struct error *err)
 		return error_set(err, ENOTSUP, "a complete system cannot be restored: its disk has gone on meanwhile");
 	int rc = host_check_os(o, err);
 
+	if (rc == 0)
+		rc = host_check_disks(o, err);
 	return rc < 0 ? rc : connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
 }
 
 /* ---- files ---- */
-
-static int prepare_kernel(struct vm_host *host, const struct vm_options *o, struct error *err)
-{
-	struct kernel_choice kernel;
-	int rc = kernel_choose(o->os ? host->os.kernel : o->kernel, o->cache_dir, o->note, o->note_arg, &kernel, err);
-
-	if (rc < 0)
-		return rc;
-	/* Before the first boot: below this the kernel cannot even unpack itself, and the guest would just fall silent. */
-	if (o->memory_bytes < kernel.image.needs_bytes) {
-		char has[32], needs[32];
-
-		error_set(err, ENOMEM, "memory of %s is too small: kernel %.60s needs %s to unpack itself",
-			  format_bytes(o->memory_bytes, has, sizeof(has)), kernel.image.version[0] ? kernel.image.version : kernel.path,
-			  format_bytes(kernel.image.needs_bytes, needs, sizeof(needs)));
-		return error_hint(err, "use memory=80M or more");
-	}
-	snprintf(host->facts.kernel_version, sizeof(host->facts.kernel_version), "%s",
-		 kernel.image.version[0] ? kernel.image.version : kernel.image.format);
-	host->kernel_needs_bytes = kernel.image.needs_bytes;
-	snprintf(host->facts.kernel_source, sizeof(host->facts.kernel_source), "%s",
-		 o->os ? "the one that is installed in the guest's system" : kernel.source);
-	/* A copy of our own: a daemon that changes owners would change those of the host's file. */
-	rc = path_format(host->kernel, sizeof(host->kernel), err, "%s/kernel", host->dir);
-	return rc < 0 ? rc : file_copy(kernel.path, host->kernel, 0600, err);
-}
 
 static int prepare_files(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
@@ -93,12 +67,12 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 	if (rc == 0 && o->os)
 		rc = host_prepare_os(host, o, err);
 	if (rc == 0)
-		rc = prepare_kernel(host, o, err);
+		rc = host_prepare_kernel(host, o, err);
 	if (rc == 0)
 		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
 	if (rc == 0)
-		rc = initramfs_write(host->initramfs, o->init_path, err);
-	return rc < 0 ? rc : host_add_modules(host, o, err);
+		rc = host_write_initramfs(host, o, err);
+	return rc < 0 ? rc : host_prepare_disks(host, o, err);
 }
 
 void host_end_processes(const char *dir)
@@ -156,6 +130,10 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	d->machine = strcmp(d->type, "test") == 0 ? NULL : host->facts.machine;
 	d->host_cpu = kvm;
 	d->cmdline = line;
+	if (!o->os)
+		rc = host_tell_root(o, line, sizeof(host->facts.command_line), err);
+	if (rc < 0)
+		return rc;
 	if (o->os == VM_OS_DIRECT)
 		d->initrd = host->os_initrd;
 	else if (o->os == VM_OS_FIRMWARE)
@@ -199,6 +177,10 @@ static int validate(struct vm_host *host, struct error *err)
 	config.name = "bench-validate";
 	/* For a look at the arguments libvirt turns every interface into one for which it makes a tap, without the address on a bus. */
 	config.link = (struct domain_link){.kind = DOMAIN_LINK_NONE};
+	/* What each machine will have of its own. */
+	for (size_t i = 0; i < config.n_disks; i++)
+		if (!config.disks[i].path)
+			config.disks[i].path = host->initramfs;
 	config.serials[0] = config.serials[1] = host->initramfs;
 	config.n_serials = 2;
 
@@ -304,8 +286,10 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
-	if (rc == 0)
+	if (rc == 0) {
 		host_set_network(host, o);
+		host_set_disks(host, o);
+	}
 	/* The embedded driver has no such flag: nobody but us is connected to it. */
 	host->create_flags = embed ? 0 : VIR_DOMAIN_START_AUTODESTROY;
 	if (rc == 0)

@@ -24,12 +24,15 @@ struct vm_host {
 	unsigned create_flags;
 	struct snapshot *snapshot; /* NULL: machines are booted */
 	bool trace_guest, trace_process;
-	int64_t balloon_bytes;    /* as in struct vm_options */
-	struct aide *aide;        /* NULL: nothing is needed of root */
-	bool wedged;              /* libvirt did not come back from a call: nothing more is asked of it */
-	struct os_disk os;        /* of machines with a complete system */
-	char os_initrd[PATH_MAX]; /* its initramfs */
-	char layer[PATH_MAX];     /* empty, over its disk: a copy for every machine */
+	int64_t balloon_bytes;         /* as in struct vm_options */
+	struct aide *aide;             /* NULL: nothing is needed of root */
+	bool wedged;                   /* libvirt did not come back from a call: nothing more is asked of it */
+	struct os_disk os;             /* of machines with a complete system */
+	char os_initrd[PATH_MAX];      /* its initramfs */
+	char layer[PATH_MAX];          /* empty, over its disk: a copy for every machine */
+	char root_initramfs[PATH_MAX]; /* with a whole tree in it, or empty */
+	char root_disk[PATH_MAX];      /* in the cache, or empty */
+	int64_t scratch_bytes;
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;
@@ -52,6 +55,7 @@ struct vm {
 	char command_line[640], mac[18], tap[IFNAMSIZ]; /* what is its own of the description */
 	int ended;                                      /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
 	char layer[PATH_MAX];                           /* what this machine writes to its disk, or empty */
+	char scratch[PATH_MAX];                         /* its empty disk, or empty */
 };
 
 /* Where QEMU is, as libvirt looks for it; false when it is not installed. */
@@ -86,8 +90,11 @@ int host_check_options(const struct vm_options *options, struct error *err);
 /* Starts the aide where these options need one. Before root is left. */
 int host_open_aide(struct vm_host *host, const struct vm_options *options, struct error *err);
 
-/* Drivers that the guest needs for its interface go into its initramfs. */
-int host_add_modules(struct vm_host *host, const struct vm_options *options, struct error *err);
+/* Chooses the kernel and puts it into host->kernel, in the form that is asked for. */
+int host_prepare_kernel(struct vm_host *host, const struct vm_options *options, struct error *err);
+
+/* Writes the initramfs, with the modules that this guest needs for what it has (host_modules.c). */
+int host_write_initramfs(struct vm_host *host, const struct vm_options *options, struct error *err);
 
 /* The part of the description that is about the network and shared by all machines, and the fact. */
 void host_set_network(struct vm_host *host, const struct vm_options *options);
@@ -110,3 +117,19 @@ int host_probe_os(const struct vm_options *options, char *ret, size_t size, stru
 int host_prepare_os(struct vm_host *host, const struct vm_options *options, struct error *err);
 /* Makes `layer` (a path, borrowed by `config`) and puts it into the description as the first disk. */
 int host_add_os_disk(const struct vm_host *host, const char *layer, struct domain_config *config, struct error *err);
+
+/* ---- disks of machines whose program is alone (host_disks.c) ---- */
+
+int host_check_disks(const struct vm_options *options, struct error *err);
+/* Are the tools there that making the image needs, unless it is in the cache? */
+int host_probe_disks(const struct vm_options *options, struct error *err);
+/* Finds or makes the image of the root file system. The initramfs is written. Before root is left. */
+int host_prepare_disks(struct vm_host *host, const struct vm_options *options, struct error *err);
+/* The part of the description that all machines share, and the facts. A disk without a path is each machine's own. */
+void host_set_disks(struct vm_host *host, const struct vm_options *options);
+/* Drivers that the guest needs for them: bits of enum module_feature. */
+unsigned host_disk_modules(const struct vm_options *options);
+/* What the guest's program is told about its root, behind a command line. */
+int host_tell_root(const struct vm_options *options, char *line, size_t size, struct error *err);
+/* Makes the disks that are one machine's own. */
+int host_add_disks(struct vm *vm, struct domain_config *config, struct error *err);

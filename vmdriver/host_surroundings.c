@@ -1,6 +1,5 @@
 /* What is around QEMU: its interface and its control group. Made by the aide, told to libvirt and the guest. */
 #include "host.h"
-#include "virtio_modules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -73,21 +72,6 @@ int host_open_aide(struct vm_host *host, const struct vm_options *o, struct erro
 	}
 	snprintf(host->facts.cgroup_note, sizeof(host->facts.cgroup_note), "%s", found->note);
 	return 0;
-}
-
-int host_add_modules(struct vm_host *host, const struct vm_options *o, struct error *err)
-{
-	const struct virtio_modules_options options = {
-		.kernel_version = host->facts.kernel_version,
-		.cache_dir = o->cache_dir,
-		.net = o->network != VM_NETWORK_NONE,
-		.balloon = o->balloon_bytes > 0,
-		.mmio = strcmp(host->facts.machine, "microvm") == 0,
-		.note = o->note,
-		.note_arg = o->note_arg,
-	};
-
-	return !options.net && !options.balloon ? 0 : virtio_modules_append(host->initramfs, &options, err);
 }
 
 void host_set_network(struct vm_host *host, const struct vm_options *o)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ static void free_entry(struct archive_entry **entry)
 	archive_entry_free(*entry);
 }
 
-/* Times, owners and inode numbers are fixed: the bytes depend on the program alone. */
+/* Times, owners and inode numbers are fixed: the bytes depend on the content alone. */
 static int write_header(struct archive *a, const struct member *m, int64_t inode, int64_t size, struct error *err)
 {
 	_cleanup_(free_entry) struct archive_entry *entry = archive_entry_new();
@@ -83,7 +84,25 @@ static int write_init(struct archive *a, int fd, int64_t size, struct error *err
 	return rc;
 }
 
-static int write_archive(int out, int init, int64_t size, struct error *err)
+static int write_modules(struct archive *a, const struct module_list *modules, struct error *err)
+{
+	static const struct member folder = {"modules", S_IFDIR | 0755, 0, 0};
+	int64_t inode = 100; /* behind all others */
+	int rc = modules && modules->n > 0 ? write_header(a, &folder, inode, 0, err) : 0;
+
+	for (size_t i = 0; rc == 0 && modules && i < modules->n; i++) {
+		const struct module_file *file = &modules->items[i];
+		char name[MODULE_NAME_SIZE + 24];
+
+		snprintf(name, sizeof(name), "modules/%02zu-%s.ko", i, file->name);
+		rc = write_header(a, &(struct member){name, S_IFREG | 0600, 0, 0}, ++inode, (int64_t)file->size, err);
+		if (rc == 0 && archive_write_data(a, file->data, file->size) != (la_ssize_t)file->size)
+			rc = error_set(err, archive_errno(a) > 0 ? archive_errno(a) : EIO, "%s: %s", name, archive_error_string(a));
+	}
+	return rc;
+}
+
+static int write_archive(int out, int init, int64_t size, const struct module_list *modules, struct error *err)
 {
 	struct archive *a = archive_write_new();
 
@@ -100,13 +119,15 @@ static int write_archive(int out, int init, int64_t size, struct error *err)
 		rc = write_init(a, init, size, err);
 	if (rc == 0)
 		rc = write_members(a, err);
+	if (rc == 0)
+		rc = write_modules(a, modules, err);
 	if (rc == 0 && archive_write_close(a) != ARCHIVE_OK)
 		rc = error_set(err, archive_errno(a) > 0 ? archive_errno(a) : EIO, "%s", archive_error_string(a));
 	archive_write_free(a);
 	return rc;
 }
 
-int initramfs_write(const char *path, const char *init_path, struct error *err)
+int initramfs_write(const char *path, const char *init_path, const struct module_list *modules, struct error *err)
 {
 	_cleanup_close_ int init = open(init_path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -121,7 +142,7 @@ int initramfs_write(const char *path, const char *init_path, struct error *err)
 	if (out < 0)
 		return error_errno(err, "create initramfs %s", path);
 
-	int rc = write_archive(out, init, st.st_size, err);
+	int rc = write_archive(out, init, st.st_size, modules, err);
 
 	if (rc < 0) {
 		unlink(path);

@@ -1,6 +1,7 @@
 #include "kernel_fetch.h"
 
 #include "kernel_image.h"
+#include "module_tree.h"
 
 #include <base/files.h>
 #include <base/process.h>
@@ -166,31 +167,51 @@ static int find_package(const char *dir_path, char *ret, size_t size, struct err
 	return error_set(err, ENOENT, "the download left no package in %s", dir_path);
 }
 
-int kernel_fetch_package(const char *package, const char *dir, char *ret, size_t size, struct error *err)
+/* Download and unpacking happen in a folder of their own; what is kept moves to its place in one step, complete. */
+static int fetch_into(const char *dir, const char *tool, const char *modules_of, struct error *err)
 {
-	int rc = run_download((const char *const[]){"apt-get", "download", package, NULL}, dir, package, err);
-
-	return rc < 0 ? rc : find_package(dir, ret, size, err);
-}
-
-/* Download and unpacking happen in a folder of their own; the image moves to its place in one step, complete. */
-static int fetch_into(const char *dir, const char *tool, struct error *err)
-{
-	char work[PATH_MAX], package[PATH_MAX];
+	char work[PATH_MAX], package[PATH_MAX], name[200];
 
 	if (path_format(work, sizeof(work), err, "%s/tmp-XXXXXX", dir) < 0)
 		return -ENAMETOOLONG;
 	if (!mkdtemp(work))
 		return error_errno(err, "create a folder in the cache %s", dir);
+	snprintf(name, sizeof(name), "linux-image-%.150s", modules_of ? modules_of : "");
 
-	int rc = strcmp(tool, "dnf") == 0 ? download_rpm(work, err) : download_deb(work, err);
+	int rc = modules_of                 ? run_download((const char *const[]){"apt-get", "download", name, NULL}, work, name, err)
+		 : strcmp(tool, "dnf") == 0 ? download_rpm(work, err)
+					    : download_deb(work, err);
 
 	if (rc == 0)
 		rc = find_package(work, package, sizeof(package), err);
-	if (rc == 0)
+	if (rc == 0 && !modules_of)
 		rc = kernel_unpack(package, dir, err);
+	/* Beside a kernel they are a spare: whoever needs them says what is in the way. */
+	int kept = rc == 0 ? module_tree_keep(package, dir, modules_of ? err : NULL) : 0;
 	dir_remove(work, NULL);
+	return modules_of && kept < 0 ? kept : rc;
+}
+
+static int open_cache(const char *cache_dir, void (*note)(void *, const char *), void *note_arg, char *ret_dir, size_t size, int *ret_lock,
+		      struct error *err)
+{
+	if (path_format(ret_dir, size, err, "%s/" KERNEL_FETCH_DIR, cache_dir) < 0)
+		return -ENAMETOOLONG;
+
+	int rc = dir_make(ret_dir, 0700, err);
+
+	if (rc < 0)
+		return error_hint(err, "make the cache folder writable, or name a kernel with --kernel");
+	rc = lock_cache(ret_dir, note, note_arg, ret_lock, err);
+	if (rc == 0)
+		remove_stale(ret_dir);
 	return rc;
+}
+
+static void tell(void (*note)(void *, const char *), void *note_arg, const char *text)
+{
+	if (note)
+		note(note_arg, text);
 }
 
 int kernel_fetch(const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg, struct error *err)
@@ -205,21 +226,32 @@ int kernel_fetch(const char *cache_dir, void (*note)(void *arg, const char *text
 			"no kernel for the guest: none can be read in /boot, and no package tool known here (apt-get, dnf) could get one");
 		return error_hint(err, "name one with --kernel");
 	}
-	if (path_format(dir, sizeof(dir), err, "%s/" KERNEL_FETCH_DIR, cache_dir) < 0)
-		return -ENAMETOOLONG;
-
-	int rc = dir_make(dir, 0700, err);
-
-	if (rc < 0)
-		return error_hint(err, "make the cache folder writable, or name a kernel with --kernel");
-	rc = lock_cache(dir, note, note_arg, &lock, err);
-	if (rc < 0)
-		return rc;
-	remove_stale(dir);
-	if (has_kernel(dir))
-		return 0; /* another got it while we waited */
+	int rc = open_cache(cache_dir, note, note_arg, dir, sizeof(dir), &lock, err);
+	if (rc < 0 || has_kernel(dir))
+		return rc; /* another may have got it while we waited */
 	snprintf(text, sizeof(text), "downloading a kernel for the guest with %s", tool);
-	if (note)
-		note(note_arg, text);
-	return fetch_into(dir, tool, err);
+	tell(note, note_arg, text);
+	return fetch_into(dir, tool, NULL, err);
+}
+
+int kernel_fetch_modules(const char *version, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
+			 struct error *err)
+{
+	_cleanup_close_ int lock = -1;
+	char dir[PATH_MAX], place[PATH_MAX], text[256];
+	const char *tool = kernel_fetch_tool();
+
+	if (!tool || strcmp(tool, "apt-get") != 0) {
+		error_set(err, ENOENT, "no modules of kernel %.80s: /lib/modules/%.80s is not there, and no tool known here could get them",
+			  version, version);
+		return error_hint(err, "install the package with its modules, or name a kernel that has them");
+	}
+	int rc = open_cache(cache_dir, note, note_arg, dir, sizeof(dir), &lock, err);
+	if (rc == 0)
+		rc = path_format(place, sizeof(place), err, "%s/%s", dir, version);
+	if (rc < 0 || path_exists(place))
+		return rc;
+	snprintf(text, sizeof(text), "downloading modules of kernel %.100s for the guest", version);
+	tell(note, note_arg, text);
+	return fetch_into(dir, tool, version, err);
 }

@@ -18,14 +18,9 @@ int kernel_fetch(const char *cache_dir, void (*note)(void *arg, const char *text
 /* Takes the kernel image out of a .deb or .rpm file and writes it as <dir>/vmlinuz-<version>. */
 int kernel_unpack(const char *package, const char *dir, struct error *err);
 
-/* Downloads a package of Debian's kind into a folder and says where it is. */
-int kernel_fetch_package(const char *package, const char *dir, char *ret, size_t size, struct error *err);
+/* Downloads the package of kernel `version` ("6.1.0-40-amd64") and keeps its modules, see module_tree.h. Otherwise as kernel_fetch(). */
+int kernel_fetch_modules(const char *version, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
+			 struct error *err);
 
-/* Takes the modules `names` (ended by NULL) out of a .deb or .rpm file and writes each as <dir>/<name>.ko, not compressed. Returns how many there were. */
-int kernel_unpack_modules(const char *package, const char *const *names, const char *dir, struct error *err);
-
-/* The name in a path of a module ("virtio_net" of "…/virtio-net.ko.xz" or "…/virtio_net.ko"); false: it is none. */
-bool kernel_module_name(const char *path, char *ret, size_t size);
-
-/* Writes the content of a module file, which may be compressed, to <dir>/<name>.ko. */
-int kernel_module_write(const void *data, size_t size, const char *name, const char *dir, struct error *err);
+/* Takes the modules that a guest may need out of a .deb or .rpm file, as they are, with their lists: <dir>/lib/modules/<version>/… Returns the version. */
+int kernel_unpack_modules(const char *package, const char *dir, char *ret_version, size_t size, struct error *err);

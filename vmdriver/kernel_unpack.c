@@ -1,4 +1,4 @@
-/* The kernel image inside a distribution's package. A .deb is an ar archive whose member data.tar.* is an archive again; a .rpm is a cpio
+/* The kernel image and the modules inside a distribution's package. A .deb is an ar archive whose member data.tar.* is an archive again; a .rpm is a cpio
  * archive behind a header that libarchive skips. */
 #include "kernel_fetch.h"
 #include "kernel_image.h"
@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 65536, MODULE_MAX_BYTES = 4 << 20 };
+enum { BLOCK_BYTES = 65536 };
 #define KERNEL_MAX_BYTES INT64_C(256 << 20)
 
 static void free_archive(struct archive **a)
@@ -56,7 +56,7 @@ static bool kernel_version(const char *path, char *ret, size_t size)
 static int read_member(struct archive *a, int64_t size, void **ret, struct error *err)
 {
 	if (size <= 0 || size > KERNEL_MAX_BYTES)
-		return error_set(err, EBADMSG, "its kernel has a size of %lld bytes", (long long)size);
+		return error_set(err, EBADMSG, "a file in it has a size of %lld bytes", (long long)size);
 
 	_cleanup_free_ char *data = malloc((size_t)size);
 	la_ssize_t n = 0;
@@ -66,7 +66,7 @@ static int read_member(struct archive *a, int64_t size, void **ret, struct error
 	for (int64_t have = 0; have < size; have += n) {
 		n = archive_read_data(a, data + have, (size_t)(size - have));
 		if (n <= 0)
-			return archive_failed(a, "its kernel", err);
+			return archive_failed(a, "a file in it", err);
 	}
 	*ret = take_ptr(data);
 	return 0;
@@ -113,15 +113,71 @@ static la_ssize_t nested_read(struct archive *inner, void *arg, const void **ret
 /* What is taken out of a package: the kernel, or modules. */
 struct wish {
 	const char *dir;
-	const char *const *modules; /* NULL: the kernel */
-	int found;
+	bool modules;
+	char version[128]; /* of the modules found */
 };
 
-static bool is_wished(const char *const *names, const char *name)
+/* Folders of modules by which a guest may get at its devices and file systems. The rest, drivers of hardware, is much larger. */
+static bool is_kept(const char *file)
 {
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names;
+	static const char *const kept[] = {
+		"modules.builtin",
+		"modules.order",
+		"kernel/arch/",
+		"kernel/block/",
+		"kernel/crypto/",
+		"kernel/fs/",
+		"kernel/lib/",
+		"kernel/mm/",
+		"kernel/drivers/virtio",
+		"kernel/drivers/block/virtio",
+		"kernel/net/core",
+		"kernel/drivers/char/",
+		"kernel/drivers/cdrom",
+		"kernel/drivers/scsi",
+		"kernel/drivers/net/virtio",
+		"kernel/net/9p",
+		"kernel/net/vmw_vsock/",
+		"kernel/drivers/dax",
+		"kernel/drivers/nvdimm",
+		"kernel/drivers/net/net_failover",
+	};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (strncmp(file, kept[i], strlen(kept[i])) == 0)
+			return true;
+	return false;
+}
+
+/* "./usr/lib/modules/<v>/kernel/fs/ext4/ext4.ko" becomes "<v>/kernel/fs/ext4/ext4.ko"; NULL: not one of those, or not a path to follow. */
+static const char *module_path(const char *path)
+{
+	while (*path == '.' || *path == '/')
+		path++;
+	if (strncmp(path, "usr/", 4) == 0)
+		path += 4;
+	if (strncmp(path, "lib/modules/", 12) != 0 || strstr(path, "/../"))
+		return NULL;
+	path += 12;
+
+	const char *file = strchr(path, '/');
+
+	return file && file > path && is_kept(file + 1) ? path : NULL;
+}
+
+static int write_module(struct archive *a, struct archive_entry *entry, const char *dir, const char *file, struct error *err)
+{
+	_cleanup_free_ void *data = NULL;
+	char path[PATH_MAX], folder[PATH_MAX];
+	int rc = path_format(path, sizeof(path), err, "%s/lib/modules/%s", dir, file);
+
+	if (rc == 0)
+		rc = path_format(folder, sizeof(folder), err, "%.*s", (int)(strrchr(path, '/') - path), path);
+	if (rc == 0)
+		rc = dir_make(folder, 0700, err);
+	if (rc == 0)
+		rc = read_member(a, archive_entry_size(entry), &data, err);
+	return rc < 0 ? rc : file_write_atomic(path, data, (size_t)archive_entry_size(entry), 0600, err);
 }
 
 static int take_modules(struct archive *a, struct wish *wish, struct error *err)
@@ -130,18 +186,14 @@ static int take_modules(struct archive *a, struct wish *wish, struct error *err)
 	int rc;
 
 	while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK || rc == ARCHIVE_WARN) {
-		_cleanup_free_ void *data = NULL;
-		char name[64];
+		const char *file = archive_entry_filetype(entry) == AE_IFREG ? module_path(archive_entry_pathname(entry)) : NULL;
 
-		if (archive_entry_filetype(entry) != AE_IFREG || !kernel_module_name(archive_entry_pathname(entry), name, sizeof(name)) ||
-		    !is_wished(wish->modules, name))
+		if (!file || archive_entry_size(entry) == 0)
 			continue;
-		rc = read_member(a, archive_entry_size(entry), &data, err);
-		if (rc == 0)
-			rc = kernel_module_write(data, (size_t)archive_entry_size(entry), name, wish->dir, err);
+		snprintf(wish->version, sizeof(wish->version), "%.*s", (int)strcspn(file, "/"), file);
+		rc = write_module(a, entry, wish->dir, file, err);
 		if (rc < 0)
 			return rc;
-		wish->found++;
 	}
 	return rc == ARCHIVE_EOF ? 0 : archive_failed(a, "it cannot be read", err);
 }
@@ -201,48 +253,15 @@ int kernel_unpack(const char *package, const char *dir, struct error *err)
 	return unpack(package, &wish, err);
 }
 
-int kernel_unpack_modules(const char *package, const char *const *names, const char *dir, struct error *err)
+int kernel_unpack_modules(const char *package, const char *dir, char *ret_version, size_t size, struct error *err)
 {
-	struct wish wish = {.dir = dir, .modules = names};
+	struct wish wish = {.dir = dir, .modules = true};
 	int rc = unpack(package, &wish, err);
 
-	return rc < 0 ? rc : wish.found;
-}
-
-/* ---- a module's file ---- */
-
-bool kernel_module_name(const char *path, char *ret, size_t size)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *end = strstr(name, ".ko");
-
-	if (!end || (end[3] != '\0' && end[3] != '.') || end == name || (size_t)(end - name) >= size)
-		return false;
-	for (size_t i = 0; name + i < end; i++)
-		ret[i] = name[i] == '-' ? '_' : name[i];
-	ret[end - name] = '\0';
-	return true;
-}
-
-int kernel_module_write(const void *data, size_t size, const char *name, const char *dir, struct error *err)
-{
-	_cleanup_(free_archive) struct archive *a = archive_read_new();
-	_cleanup_free_ char *plain = malloc(MODULE_MAX_BYTES);
-	struct archive_entry *entry;
-	size_t used = 0;
-	la_ssize_t n = 0;
-	char path[PATH_MAX];
-
-	if (!a || !plain)
-		return error_set(err, ENOMEM, "module %s: out of memory", name);
-	/* A file that is not compressed passes as it is. */
-	archive_read_support_filter_all(a);
-	archive_read_support_format_raw(a);
-	if (archive_read_open_memory(a, data, size) != ARCHIVE_OK || archive_read_next_header(a, &entry) != ARCHIVE_OK)
-		return archive_failed(a, name, err);
-	while (used < MODULE_MAX_BYTES && (n = archive_read_data(a, plain + used, MODULE_MAX_BYTES - used)) > 0)
-		used += (size_t)n;
-	if (n < 0 || used == 0 || used == MODULE_MAX_BYTES)
-		return error_set(err, EBADMSG, "module %s cannot be unpacked", name);
-	int rc = path_format(path, sizeof(path), err, "%s/%s.ko", dir, name);
-	return rc < 0 ? rc : file_write_atomic(path, plain, used, 0600, err);
+	if (rc < 0)
+		return rc;
+	if (!wish.version[0])
+		return error_set(err, ENOENT, "unpack %s: there are no modules in it", package);
+	snprintf(ret_version, size, "%s", wish.version);
+	return 0;
 }

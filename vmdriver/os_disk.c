@@ -1,5 +1,6 @@
 #include "os_disk.h"
 
+#include "disk_cache.h"
 #include "os_disk_recipe.h"
 
 #include <base/files.h>
@@ -16,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PACK_TIMEOUT_MS = 300000, OUTPUT_BYTES = 16384 };
+enum { PACK_TIMEOUT_MS = 300000 };
 
 /* Where distributions keep the boot sector that starts the active partition. */
 static const char *const boot_sectors[] = {"/usr/lib/syslinux/mbr/mbr.bin", "/usr/share/syslinux/mbr.bin",
@@ -24,47 +25,21 @@ static const char *const boot_sectors[] = {"/usr/lib/syslinux/mbr/mbr.bin", "/us
 
 /* ---- keys ---- */
 
-/* With its end: "a" then "bc" is not "ab" then "c". */
-static void add_text(struct sha256_ctx *hash, const char *text)
-{
-	sha256_update(hash, strlen(text) + 1, (const uint8_t *)text);
-}
-
-static void finish(struct sha256_ctx *hash, char ret[OS_DISK_KEY_SIZE])
-{
-	uint8_t digest[SHA256_DIGEST_SIZE];
-
-	sha256_digest(hash, sizeof(digest), digest);
-	for (size_t i = 0; i < (OS_DISK_KEY_SIZE - 1) / 2; i++)
-		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-}
-
-static int add_file(struct sha256_ctx *hash, const char *path, struct error *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t block[65536];
-	ssize_t n = -1;
-
-	while (fd >= 0 && (n = read(fd, block, sizeof(block))) > 0)
-		sha256_update(hash, (size_t)n, block);
-	return n < 0 ? error_errno(err, "program for the guest %s", path) : 0;
-}
-
 int os_disk_key(const struct os_disk_plan *plan, const char *image_key, char ret[OS_DISK_KEY_SIZE], struct error *err)
 {
 	struct sha256_ctx hash;
 
 	sha256_init(&hash);
-	add_text(&hash, image_key);
-	add_text(&hash, OS_DISK_UNPACK);
-	add_text(&hash, plan->firmware ? OS_DISK_FIRMWARE : OS_DISK_PLAIN);
-	add_text(&hash, plan->firmware ? plan->command_line : "");
+	disk_key_text(&hash, image_key);
+	disk_key_text(&hash, OS_DISK_UNPACK);
+	disk_key_text(&hash, plan->firmware ? OS_DISK_FIRMWARE : OS_DISK_PLAIN);
+	disk_key_text(&hash, plan->firmware ? plan->command_line : "");
 
-	int rc = add_file(&hash, plan->agent_path, err);
+	int rc = disk_key_file(&hash, plan->agent_path, err);
 
 	if (rc < 0)
-		return rc;
-	finish(&hash, ret);
+		return error_prefix(err, "program for the guest");
+	disk_key_finish(&hash, ret, OS_DISK_KEY_SIZE);
 	return 0;
 }
 
@@ -99,25 +74,6 @@ int os_disk_check_tools(const struct os_disk_plan *plan, struct error *err)
 			  plan->firmware ? " fdisk mtools syslinux syslinux-common" : "");
 }
 
-/* Runs a tool in `dir`; of what it says, its first line of error (or its first line) becomes the message. */
-static int run_tool(const char *const argv[], const char *dir, int timeout_ms, const char *what, struct error *err)
-{
-	_cleanup_free_ char *output = malloc(OUTPUT_BYTES);
-	int rc = output ? process_run(argv, dir, timeout_ms, true, output, OUTPUT_BYTES, err) : error_set(err, ENOMEM, "out of memory");
-
-	if (rc == 0)
-		return 0;
-	if (rc < 0)
-		return error_prefix(err, "%s", what);
-
-	char *line = strstr(output, "E: ");
-	bool full = strstr(output, "No space left") || strstr(output, "Disk full") || strstr(output, "Could not allocate block");
-
-	line = line ? line + 3 : output;
-	line[strcspn(line, "\r\n")] = '\0';
-	return error_set(err, full ? ENOSPC : EIO, "%s: it ends with %d: %.300s", what, rc, line[0] ? line : "no reason given");
-}
-
 /* ---- making ---- */
 
 static int make_disk(const struct os_disk_plan *plan, const char *archive, const char *work, struct error *err)
@@ -137,50 +93,10 @@ static int make_disk(const struct os_disk_plan *plan, const char *archive, const
 				    plan->firmware ? plan->command_line : "",
 				    NULL};
 
-	return run_tool(geteuid() == 0 ? argv + 1 : argv, work, PACK_TIMEOUT_MS, "make the image of a complete system", err);
+	return disk_cache_run(geteuid() == 0 ? argv + 1 : argv, work, work, PACK_TIMEOUT_MS, "make the image of a complete system", err);
 }
 
 /* ---- the cache ---- */
-
-/* What a process that was killed left. Only under the lock: then none is in use. */
-static void remove_stale(const char *dir_path)
-{
-	_cleanup_closedir_ DIR *dir = opendir(dir_path);
-	char path[PATH_MAX];
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (strncmp(entry->d_name, "tmp-", 4) == 0 && path_format(path, sizeof(path), NULL, "%s/%s", dir_path, entry->d_name) == 0)
-			dir_remove(path, NULL);
-}
-
-static int lock_cache(const char *dir, void (*note)(void *, const char *), void *note_arg, int *ret_fd, struct error *err)
-{
-	char path[PATH_MAX];
-	int rc = dir_make(dir, 0700, err);
-
-	if (rc == 0)
-		rc = path_format(path, sizeof(path), err, "%s/lock", dir);
-	if (rc < 0)
-		return error_hint(err, "make the cache folder writable");
-
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0) {
-		error_errno(err, "cache %s", path);
-		return error_hint(err, "make the cache folder writable");
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (note)
-			note(note_arg, "waiting for another process that makes the image of a complete system");
-		/* The holder's own time limits bound this wait. */
-		while (flock(fd, LOCK_EX) < 0)
-			if (errno != EINTR)
-				return error_errno(err, "lock %s", path);
-	}
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
 
 /* In a folder of its own, which is on disk before it gets its name. */
 static int make(const struct os_disk_plan *plan, const char *archive, const char *dir, const char *home, struct error *err)
@@ -193,10 +109,9 @@ static int make(const struct os_disk_plan *plan, const char *archive, const char
 		return error_errno(err, "create a folder in the cache %s", dir);
 
 	int rc = make_disk(plan, archive, work, err);
-	_cleanup_close_ int fd = open(work, O_RDONLY | O_CLOEXEC);
 
-	if (rc == 0 && (fd < 0 || syncfs(fd) < 0 || rename(work, home) < 0))
-		rc = error_errno(err, "keep %s", home);
+	if (rc == 0)
+		rc = disk_cache_publish(work, home, err);
 	dir_remove(work, NULL);
 	return rc == -ENOSPC ? error_hint(err, "make room in the cache %s: 2 GiB are needed", dir) : rc;
 }
@@ -211,10 +126,10 @@ static int make_locked(const struct os_disk_plan *plan, const char *cache_dir, c
 	if (rc == 0)
 		rc = os_image_get(OS_IMAGE_TAR, cache_dir, note, note_arg, &image, err);
 	if (rc == 0)
-		rc = lock_cache(dir, note, note_arg, &lock, err);
+		rc = disk_cache_lock(dir, "the image of a complete system", note, note_arg, &lock, err);
 	if (rc < 0)
 		return rc;
-	remove_stale(dir);
+	disk_cache_sweep(dir);
 	if (path_exists(home))
 		return 0; /* another made it while we waited */
 	if (note)

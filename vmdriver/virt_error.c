@@ -6,21 +6,55 @@
 #include <stdio.h>
 #include <string.h>
 
+/* libvirt's words for a monitor that closed. */
+static bool only_gone(const char *text)
+{
+	return strstr(text, "process exited while connecting to monitor") || strstr(text, "unexpectedly closed the monitor") ||
+	       strstr(text, "End of file from qemu monitor");
+}
+
+bool virt_error_qemu_words(const char *text, char *ret, size_t size)
+{
+	for (const char *p = text; (p = strstr(p, "Z qemu-"));) {
+		const char *words = strstr(p, ": ");
+
+		p += strlen("Z qemu-");
+		if (!words || memchr(p, '\n', (size_t)(words - p)))
+			continue;
+		words += 2;
+		if (strncmp(words, "warning: ", 9) == 0)
+			continue;
+		snprintf(ret, size, "%.*s", (int)strcspn(words, "\r\n"), words);
+		return true;
+	}
+	return false;
+}
+
 int virt_error(struct error *err, const char *format, ...)
 {
 	const virError *last = virGetLastError();
+	const char *message = last && last->message ? last->message : "libvirt gives no reason";
 	char context[160], text[400];
 	va_list ap;
 
 	va_start(ap, format);
 	vsnprintf(context, sizeof(context), format, ap);
 	va_end(ap);
-	snprintf(text, sizeof(text), "%s", last && last->message ? last->message : "libvirt gives no reason");
-	/* QEMU's own words come with line breaks; an error of ours is one line. */
+
+	bool by_qemu = virt_error_qemu_words(message, text, sizeof(text));
+
+	if (!by_qemu)
+		snprintf(text, sizeof(text), "%s", message);
+	/* An error of ours is one line. */
 	for (char *p = text; *p; p++)
 		if (*p == '\n' || *p == '\r')
 			*p = p[1] ? ' ' : '\0';
-	return error_set(err, EIO, "%s: %s", context, text);
+
+	int rc = error_set(err, !by_qemu && only_gone(text) ? ECONNRESET : EIO, "%s: %s%s", context, by_qemu ? "QEMU: " : "", text);
+
+	if (by_qemu && strstr(text, "cannot set up guest memory"))
+		error_hint(err, "the host does not have that much memory free: give the guest less (--memory)");
+	return rc;
 }
 
 static void ignore(void *arg, virErrorPtr error)

@@ -21,6 +21,7 @@ enum { CONTROL, CONSOLE };
 enum {
 	GIVE_UP_MS = 5000, /* for libvirt to notice that the QEMU it creates is dead */
 	GONE_MS = 10000,   /* for a killed QEMU to be gone */
+	CLOSING_MS = 20,   /* from the monitor's end to QEMU's */
 	EVENT_MS = 500,    /* for libvirt to say how a machine ended */
 };
 
@@ -41,6 +42,8 @@ static void vm_free(struct vm *vm)
 	}
 	if (vm->layer[0])
 		unlink(vm->layer);
+	if (vm->scratch[0])
+		unlink(vm->scratch);
 	console_done(&vm->console);
 	boot_trace_done(&vm->trace);
 	if (vm->view.control_fd >= 0)
@@ -182,7 +185,7 @@ void vm_stamps(const struct vm *vm, struct vm_stamps *ret)
 static int add_disk(struct vm *vm, struct domain_config *config, struct error *err)
 {
 	if (!vm->host->layer[0] || config->initrd == vm->host->initramfs)
-		return 0;
+		return host_add_disks(vm, config, err);
 	int rc = path_format(vm->layer, sizeof(vm->layer), err, "%s.disk", vm->paths[CONTROL]);
 
 	return rc < 0 ? rc : host_add_os_disk(vm->host, vm->layer, config, err);
@@ -217,6 +220,18 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	return rc < 0 ? rc : launch_begin(connection_handle(host->connection), &request, ret, err);
 }
 
+/* libvirt's words are kept where they say why. -ECONNRESET says only that QEMU is gone; that it is gone indeed, its pidfd knows. */
+static int tell_launch_failure(const struct vm *vm, const struct launch_result *result, struct error *err)
+{
+	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
+
+	if (result->rc == -ECONNRESET && vm->pidfd >= 0 && poll(&ended, 1, CLOSING_MS) == 1)
+		return error_set(err, EIO, "QEMU (process %d) died or was killed while it started", (int)vm->view.pid);
+	if (err)
+		*err = result->error;
+	return result->rc;
+}
+
 static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 {
 	struct launch *launch = NULL;
@@ -231,11 +246,8 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 		return rc;
 	}
 	launch_end(launch, &result);
-	if (result.rc < 0) {
-		if (err)
-			*err = result.error;
-		return result.rc;
-	}
+	if (result.rc < 0)
+		return tell_launch_failure(vm, &result, err);
 	vm->domain = result.domain;
 	vm->view.created_ns = result.created_ns;
 	vm->view.resumed_ns = result.resumed_ns;

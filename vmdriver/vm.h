@@ -14,7 +14,7 @@
  * port, kept in memory and quoted by vm_diagnose().
  *
  * If the process dies, its machines live on: every QEMU, libvirt's probes included, has a path below run_dir on its command line,
- * by which a supervisor finds them. Does not do (yet): disks, remote hosts, other architectures. */
+ * by which a supervisor finds them. Does not do (yet): remote hosts, other architectures. */
 #pragma once
 
 #include <bench/error.h>
@@ -50,6 +50,22 @@ enum vm_os {
 	VM_OS_FIRMWARE, /* firmware, boot loader, and systemd's first start of this system */
 };
 
+/* AUTO: unpacked by the host where that can be done, which starts faster (kernel_form.h); a complete system keeps its own form. */
+enum vm_kernel_form { VM_KERNEL_AUTO, VM_KERNEL_BZIMAGE, VM_KERNEL_VMLINUX, VM_KERNEL_COUNT };
+
+static const char *const vm_kernel_names[] = {"auto", "bzimage", "vmlinux"};
+_Static_assert(sizeof(vm_kernel_names) / sizeof(vm_kernel_names[0]) == VM_KERNEL_COUNT, "one name a form");
+/* Where the root file system of the guest's program is: with the program in the initramfs; on a disk with a file system, made from a folder or an image. */
+enum vm_root { VM_ROOT_PROGRAM, VM_ROOT_INITRAMFS, VM_ROOT_EXT4, VM_ROOT_SQUASHFS, VM_ROOT_EROFS, VM_ROOT_COUNT };
+
+static const char *const vm_root_names[] = {"program", "initramfs", "ext4", "squashfs", "erofs"};
+_Static_assert(sizeof(vm_root_names) / sizeof(vm_root_names[0]) == VM_ROOT_COUNT, "one name a root");
+
+/* Of each disk that a machine has, per second; 0: none. */
+struct vm_io_limits {
+	int64_t read_bytes, write_bytes, read_ops, write_ops;
+};
+
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
 	const char *machine;   /* NULL: q35; or "microvm" */
@@ -82,6 +98,16 @@ struct vm_options {
 	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
 	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
 	enum vm_os os;
+	const char *
+		modules; /* more modules of the guest's kernel, names separated by blanks; "none": not even those that its devices need; or NULL */
+	enum vm_kernel_form kernel_form;
+	enum vm_root root;
+	const char *const *root_layers; /* folders, bottom first, of what the root file system is made from; none with VM_ROOT_PROGRAM */
+	size_t n_root_layers;
+	bool root_overlay; /* what is written to the root file system goes to the guest's memory; else it is read-only. Of a disk alone */
+	int64_t scratch_bytes; /* of an empty disk "bench-scratch", a file of each machine's own in run_dir; 0: none */
+	bool scratch_direct;   /* past the host's page cache */
+	struct vm_io_limits io;
 };
 
 enum { VM_RUN_DIR_MAX = 46 };
@@ -109,6 +135,12 @@ struct vm_facts {
 	char cgroup_note[256];        /* which limits are missing and why, or empty */
 	char os_release[96];          /* of a complete system, else empty */
 	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
+	char kernel_form[80];
+	char modules[512];                  /* that the guest's init loads, in that order; "none" */
+	char root[160];                     /* of the guest's program: "program", or the image and how it is mounted */
+	char root_key[40];                  /* of the image, or empty */
+	int64_t root_bytes;                 /* of the image */
+	char scratch[64], disk_limits[128]; /* "none" */
 };
 
 struct vm_host;

@@ -1,6 +1,8 @@
 /* The agent's main loop. It allocates nothing and touches few pages: its own start is part of every figure. */
+#include "drive.h"
 #include "guest.h"
 #include "reach.h"
+#include "root.h"
 #include "workload.h"
 
 #include <bench/agent.h>
@@ -145,6 +147,14 @@ static bool answer_reach(const struct agent *agent, char *line, int *ret)
 		reach_touch(line + 6, text, sizeof(text));
 	else if (strncmp(line, "burn ", 5) == 0)
 		reach_burn(line + 5, text, sizeof(text));
+	else if (strncmp(line, "disk ", 5) == 0)
+		drive_disk(line + 5, text, sizeof(text));
+	else if (strncmp(line, "files ", 6) == 0)
+		drive_files(line + 6, text, sizeof(text));
+	else if (strncmp(line, "write ", 6) == 0)
+		drive_write(line + 6, text, sizeof(text));
+	else if (strcmp(line, "drop") == 0)
+		drive_drop(text, sizeof(text));
 	else
 		return false;
 	*ret = send_line(agent, text);
@@ -168,7 +178,8 @@ static int answer(const struct agent *agent, char *line)
 	}
 	if (answer_reach(agent, line, &rc))
 		return rc;
-	return send_line(agent, "error unknown request; expected ping, run, memory, listen, connect, touch, burn or quit");
+	return send_line(
+		agent, "error unknown request; expected ping, run, memory, listen, connect, touch, burn, disk, files, write, drop or quit");
 }
 
 /* Answers every whole line in the buffer and keeps the rest. */
@@ -227,13 +238,17 @@ int main(void)
 			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
 	}
 	if (is_guest_init) {
-		const char *next = getenv("BENCH_INIT");
+		const char *next = getenv("BENCH_INIT"), *root = getenv("BENCH_ROOT");
 
 		send_line(&agent, "mark init");
 		if (next)
 			return guest_hand_over(next);
+		if (guest_load_modules() < 0)
+			guest_end(getenv("BENCH_POWEROFF"));
 		guest_prepare();
 		guest_network(getenv("BENCH_ADDRESS"), getenv("BENCH_GATEWAY"));
+		if (root && guest_root(root, getenv("BENCH_ROOT_OVERLAY")) < 0)
+			guest_end(getenv("BENCH_POWEROFF")); /* the host reads why on the console */
 	}
 	if (send_hello(&agent, (uint64_t)start.tv_sec * 1000000000 + (uint64_t)start.tv_nsec) == 0)
 		serve(&agent);

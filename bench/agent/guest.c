@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -46,20 +47,57 @@ int guest_open_control(const char *device)
 	return fd;
 }
 
-/* In their order, as the host has put them there. One that the kernel has already, or does not want, is passed over. */
-static void load_modules(void)
+/* ---- modules ---- */
+
+struct entry { /* struct linux_dirent64 */
+	uint64_t inode, offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+static void complain(const char *name, int code)
 {
-	char path[] = "/modules/0.ko";
+	char text[160];
+	int length = snprintf(text, sizeof(text), "bench-agent: module %.100s cannot be loaded: %s\n", name, strerror(code));
 
-	for (char digit = '0'; digit <= '9'; digit++) {
-		path[sizeof("/modules/") - 1] = digit;
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (write(STDERR_FILENO, text, (size_t)length) == length)
+		tcdrain(STDERR_FILENO);
+}
 
-		if (fd < 0)
-			return;
-		syscall(SYS_finit_module, fd, "", 0);
+/* Whether the kernel has it already, or the hardware that it is for is not there, is no matter: what then lacks is missed by its user. */
+static int load_module(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 ? -1 : (int)syscall(SYS_finit_module, fd, "", 0);
+	int code = rc == 0 || errno == EEXIST || errno == ENODEV ? 0 : errno;
+
+	if (fd >= 0)
 		close(fd);
-	}
+	if (code)
+		complain(name, code);
+	return code ? -1 : 0;
+}
+
+/* Names begin with two digits: for each number the entries are looked through, without memory of our own. */
+int guest_load_modules(void)
+{
+	static _Alignas(struct entry) char entries[8192];
+	int dir = open("/modules", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long got = dir < 0 ? 0 : syscall(SYS_getdents64, dir, entries, sizeof(entries));
+	int rc = 0;
+
+	for (int number = 0; rc == 0 && number < 100; number++)
+		for (long at = 0; rc == 0 && at < got;) {
+			const struct entry *entry = (const struct entry *)(entries + at);
+
+			at += entry->length;
+			if (entry->name[0] == '0' + number / 10 && entry->name[1] == '0' + number % 10)
+				rc = load_module(dir, entry->name);
+		}
+	if (dir >= 0)
+		close(dir);
+	return rc;
 }
 
 int guest_hand_over(const char *init)
@@ -82,7 +120,6 @@ void guest_prepare(void)
 		mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL);
 	}
 	signal(SIGCHLD, SIG_IGN);
-	load_modules();
 }
 
 static int meminfo_bytes(const char *text, const char *key, uint64_t *ret)

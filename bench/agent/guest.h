@@ -10,7 +10,10 @@ int guest_open_control(const char *device);
  * fails. */
 int guest_hand_over(const char *init);
 
-/* Mounts /proc, /sys and /dev; lets the kernel reap orphans; loads /modules/0.ko, 1.ko, …, where there are any. What cannot be mounted is left out. */
+/* Loads all of /modules in the order of their names. Returns 0; else the file's name and the error number have been written to the console. */
+int guest_load_modules(void);
+
+/* Mounts /proc, /sys and /dev; lets the kernel reap orphans. What cannot be mounted is left out. */
 void guest_prepare(void);
 
 /* MemTotal and MemAvailable of /proc/meminfo, in bytes. Returns 0, or -1 when they cannot be read. */

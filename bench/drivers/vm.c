@@ -1,4 +1,5 @@
 /* vm: the agent as PID 1 of a small virtual machine, through libvirt. */
+#include "vm_disk.h"
 #include "vm_ready.h"
 #include "vm_steps.h"
 
@@ -33,6 +34,21 @@ static const struct driver_option options_table[] = {
 	{"cpu-weight", "N", "of QEMU against others, 1 to 10,000 (default 100)"},
 	{"balloon", "SIZE", "a balloon takes memory from the guest until it has this (default: no balloon)"},
 	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
+	{"kernel_form", "auto|bzimage|vmlinux",
+	 "packed as distributions ship it, or unpacked by the host (default: auto, what starts faster)"},
+	{"modules", "NAMES",
+	 "more modules of the guest's kernel, separated by blanks; none: no modules at all (default: what its devices need)"},
+	{"root", "program|initramfs|ext4|squashfs|erofs",
+	 "root file system of the agent: itself alone, or rootfs or image, in the initramfs or on a disk (default program)"},
+	{"rootfs", "FOLDER", "what the root file system is made from; kept in the cache until the folder changes"},
+	{"image", "NAME", "the same, from an image that was imported for containers"},
+	{"root-writes", "off|memory", "a root on a disk is read-only, or under an overlay in the guest's memory (default off)"},
+	{"disk", "SIZE", "an empty disk, sparse, a file in the run's folder (default: none)"},
+	{"cache", "none|writeback", "of that disk: past the host's page cache, or through it (default writeback)"},
+	{"read_bps", "SIZE", "each disk: bytes read per second (default: not limited)"},
+	{"write_bps", "SIZE", "each disk: bytes written per second (default: not limited)"},
+	{"read_iops", "N", "each disk: reads per second (default: not limited)"},
+	{"write_iops", "N", "each disk: writes per second (default: not limited)"},
 	{NULL, NULL, NULL},
 };
 
@@ -108,6 +124,17 @@ static int read_network(const struct driver_spec *spec, struct vm_options *ret, 
 	return 0;
 }
 
+static int read_boot(const struct driver_spec *spec, struct vm_options *ret, struct error *err)
+{
+	int at = find_word("kernel_form", driver_option(spec, "kernel_form", "auto"), vm_kernel_names, VM_KERNEL_COUNT,
+			   "auto, bzimage or vmlinux", err);
+
+	if (at < 0)
+		return at;
+	ret->kernel_form = (enum vm_kernel_form)at;
+	return 0;
+}
+
 static int read_number(const struct driver_spec *spec, const char *option, int64_t max, int *ret, struct error *err)
 {
 	const char *text = driver_option(spec, option, NULL);
@@ -152,7 +179,8 @@ static int read_limits(const struct driver_config *config, char *name, struct vm
 	return 0;
 }
 
-static int read_options(const struct driver_config *config, char name[64], struct vm_options *ret, struct error *err)
+static int read_options(const struct driver_config *config, char name[64], struct vm_disk_source *source, struct vm_options *ret,
+			struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
@@ -179,6 +207,7 @@ static int read_options(const struct driver_config *config, char name[64], struc
 		.trace_process = config->record_steps,
 		.journal = config->journal,
 		.os = kind->os,
+		.modules = driver_option(spec, "modules", NULL),
 	};
 	if (kind->memory_bytes > ret->memory_bytes)
 		ret->memory_bytes = kind->memory_bytes;
@@ -195,7 +224,11 @@ static int read_options(const struct driver_config *config, char name[64], struc
 	}
 	rc = read_network(spec, ret, err);
 	if (rc == 0)
+		rc = read_boot(spec, ret, err);
+	if (rc == 0)
 		rc = read_limits(config, name, ret, err);
+	if (rc == 0)
+		rc = vm_disk_read(spec, source, ret, err);
 	return rc < 0 ? rc : parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
 }
 
@@ -203,11 +236,12 @@ static void vm_probe(const struct driver_config *config, struct probe *ret)
 {
 	static const enum probe_verdict verdicts[] = {[VM_YES] = PROBE_YES, [VM_LIMITED] = PROBE_LIMITED, [VM_NO] = PROBE_NO};
 	struct vm_options options;
+	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
 	struct error err = {0};
 	char name[64];
 
 	*ret = (struct probe){.verdict = PROBE_NO};
-	if (read_options(config, name, &options, &err) < 0) {
+	if (read_options(config, name, &source, &options, &err) < 0) {
 		snprintf(ret->reason, sizeof(ret->reason), "%.300s", err.message);
 		snprintf(ret->remedy, sizeof(ret->remedy), "%s", err.hint);
 		return;
@@ -224,6 +258,8 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "cpu model", "%s", facts->cpu_model);
 	driver_info_set(info, "kernel", "%s", facts->kernel_version);
 	driver_info_set(info, "kernel source", "%s", facts->kernel_source);
+	driver_info_set(info, "kernel form", "%s", facts->kernel_form);
+	driver_info_set(info, "modules", "%s", facts->modules);
 	driver_info_set(info, "cmdline", "%s", facts->command_line);
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
@@ -271,7 +307,8 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 	struct vm_options options;
 	struct vm_host *host = NULL;
 	char processes[PATH_MAX], name[64];
-	int rc = read_options(config, name, &options, err);
+	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
+	int rc = read_options(config, name, &source, &options, err);
 
 	/* Before libvirt starts its first process: each names a path below this folder. */
 	if (rc == 0)
@@ -279,7 +316,12 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 	if (rc == 0)
 		rc = journal_add(config->journal, JOURNAL_PROCESSES, processes, err);
 	if (rc == 0)
+		rc = vm_disk_resolve(&source, &options, err);
+	if (rc == 0)
 		rc = vm_host_open(&options, &host, err);
+	if (rc == 0)
+		vm_disk_report(&source, vm_host_facts(host), ret_info);
+	vm_disk_done(&source);
 	if (rc < 0)
 		return rc;
 	report(vm_host_facts(host), &options, ret_info);

@@ -69,7 +69,7 @@ Test(initramfs, holds_init_nodes_and_folders, .init = setup, .fini = teardown)
 	struct error err = {0};
 	const char *program = make_program();
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, &err), 0, "%s", err.message);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, &err), 0, "%s", err.message);
 
 	struct archive *a = archive_read_new();
 	struct archive_entry *entry;
@@ -111,11 +111,11 @@ Test(initramfs, same_program_same_bytes, .init = setup, .fini = teardown)
 	const char *program = make_program();
 	size_t size_a, size_b;
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL), 0);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL), 0);
 	/* Another time stamp and owner's mode on the program must not show. */
 	cr_assert_eq(chmod(program, 0700), 0);
 	cr_assert_eq(utimensat(AT_FDCWD, program, (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
-	cr_assert_eq(initramfs_write(in_dir("b.cpio"), program, NULL), 0);
+	cr_assert_eq(initramfs_write(in_dir("b.cpio"), program, NULL, NULL), 0);
 
 	char *a = slurp(in_dir("a.cpio"), &size_a), *b = slurp(in_dir("b.cpio"), &size_b);
 
@@ -125,11 +125,35 @@ Test(initramfs, same_program_same_bytes, .init = setup, .fini = teardown)
 	free(b);
 }
 
+Test(initramfs, modules_come_in_their_order, .init = setup, .fini = teardown)
+{
+	static struct module_list list = {
+		.items = {{"virtio_ring", (void *)"ring", 4}, {"virtio", (void *)"bus", 3}},
+		.n = 2,
+	};
+	char seen[512] = "", content[8] = "";
+	struct archive *a = archive_read_new();
+	struct archive_entry *entry;
+	struct error err = {0};
+
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), make_program(), &list, &err), 0, "%s", err.message);
+	archive_read_support_format_cpio(a);
+	cr_assert_eq(archive_read_open_filename(a, in_dir("a.cpio"), 65536), ARCHIVE_OK);
+	while (archive_read_next_header(a, &entry) == ARCHIVE_OK) {
+		strcat(strcat(seen, archive_entry_pathname(entry)), " ");
+		if (strstr(archive_entry_pathname(entry), "00-"))
+			cr_assert_eq(archive_read_data(a, content, sizeof(content)), 4);
+	}
+	cr_assert(strstr(seen, " tmp modules modules/00-virtio_ring.ko modules/01-virtio.ko "), "%s", seen);
+	cr_assert_str_eq(content, "ring");
+	archive_read_free(a);
+}
+
 Test(initramfs, missing_program_is_named, .init = setup, .fini = teardown)
 {
 	struct error err = {0};
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), "/nope/agent", &err), -ENOENT);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), "/nope/agent", NULL, &err), -ENOENT);
 	cr_assert(strstr(err.message, "/nope/agent"), "%s", err.message);
 	cr_assert(!path_exists(in_dir("a.cpio")));
 }
@@ -138,6 +162,6 @@ Test(initramfs, never_writes_over_a_file, .init = setup, .fini = teardown)
 {
 	const char *program = make_program();
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL), 0);
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL), -EEXIST);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL), 0);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL), -EEXIST);
 }

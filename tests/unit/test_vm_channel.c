@@ -90,6 +90,17 @@ Test(vm_channel, quotes_the_panic)
 	console_done(&console);
 }
 
+Test(vm_channel, the_reason_stands_before_the_farewell)
+{
+	struct console console;
+	char line[64];
+
+	play(&console, (const char *const[]){"bench-agent: it cannot be\n[    2.1] reboot: Power down\n"}, 1);
+	cr_assert(console_last_line(&console, line, sizeof(line)));
+	cr_assert_str_eq(line, "bench-agent: it cannot be");
+	console_done(&console);
+}
+
 Test(vm_channel, silence_is_no_line)
 {
 	struct console console;

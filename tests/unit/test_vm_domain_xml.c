@@ -124,6 +124,61 @@ Test(vm_domain_xml, a_layer_over_another_image_has_its_format)
 	free(xml);
 }
 
+/* A root file system for all, and a disk of its own with limits, which tells the guest of errors. */
+static struct domain_config with_disks(void)
+{
+	struct domain_config config = typical();
+
+	config.n_disks = 2;
+	config.disks[0] = (struct domain_disk){
+		.path = "/var/cache/bench/vm/disks/k/disk", .target = "vda", .read_only = true, .serial = "bench-root", .read_ops = 50};
+	config.disks[1] = (struct domain_disk){.path = "/run/bench/0/vm/a1.0.scratch",
+					       .target = "vdb",
+					       .serial = "bench-scratch",
+					       .cache = "none",
+					       .report_errors = true,
+					       .read_bytes = 4 << 20,
+					       .write_bytes = 2 << 20,
+					       .read_ops = 50,
+					       .write_ops = 25};
+	return config;
+}
+
+Test(vm_domain_xml, disks_with_limits)
+{
+	struct domain_config config = with_disks();
+
+	check_golden(&config, "q35-disks");
+}
+
+Test(vm_domain_xml, disks_without_pci)
+{
+	struct domain_config config = with_disks();
+
+	config.machine = "microvm";
+	check_golden(&config, "microvm-disks");
+}
+
+Test(vm_domain_xml, libvirt_accepts_disks)
+{
+	virSetErrorFunc(NULL, ignore);
+
+	struct domain_config config = with_disks();
+	virConnectPtr connection = virConnectOpen("test:///default");
+	char *xml = NULL;
+
+	cr_assert(connection, "%s", virGetLastErrorMessage());
+	config.type = "test";
+	config.machine = NULL;
+	cr_assert_eq(domain_xml(&config, &xml, NULL), 0);
+	virDomainPtr domain = virDomainCreateXML(connection, xml, VIR_DOMAIN_START_VALIDATE);
+	cr_assert(domain, "%s", virGetLastErrorMessage());
+	virDomainDestroy(domain);
+	virDomainFree(domain);
+	virConnectClose(connection);
+	free(xml);
+}
+
 Test(vm_domain_xml, libvirt_accepts_it)
 {
 	virSetErrorFunc(NULL, ignore);
