@@ -179,12 +179,19 @@ static void add_ext4(struct command *c, const char *tree, const char *out, const
 	add_all(c, (const char *const[]){"-d", tree, out, c->size, NULL});
 }
 
+static void add_cpio(struct command *c, const char *tree, const char *out)
+{
+	static const char *const script = CPIO_SCRIPT;
+
+	add_all(c, (const char *const[]){"sh", "-c", script, "sh", tree, out, NULL});
+}
+
 static void add_tool_words(struct command *c, enum disk_format format, const char *tree, const char *out, const struct disk_tree *size,
 			   const char *key)
 {
 	switch (format) {
 	case DISK_CPIO:
-		add_all(c, (const char *const[]){"sh", "-c", CPIO_SCRIPT, "sh", tree, out, NULL});
+		add_cpio(c, tree, out);
 		break;
 	case DISK_SQUASHFS:
 		add_all(c, (const char *const[]){"mksquashfs", tree, out, "-noappend", "-no-progress", "-quiet", "-comp", "zstd",

@@ -59,6 +59,11 @@ static int check_scratch(const struct vm_options *o, struct error *err)
 		error_set(err, EINVAL, "limits of a disk, and the machine has none");
 		return error_hint(err, "add disk=SIZE, or root=ext4, squashfs or erofs");
 	}
+	/* It asks QEMU for the part behind a device's PCI interface (libvirt 9.0), which a device without one does not have. */
+	if (has_limits(&o->io) && o->machine && strcmp(o->machine, "microvm") == 0) {
+		error_set(err, ENOTSUP, "limits of a disk: libvirt does not set them for a microvm, whose disks are not on PCI");
+		return error_hint(err, "use machine=q35");
+	}
 	return 0;
 }
 

@@ -27,17 +27,25 @@ static int put_kernel(struct vm_host *host, const struct vm_options *o, const st
 {
 	bool packed = strcmp(kernel->image.format, "bzImage") == 0;
 	struct kernel_image unpacked;
+	struct error why = {0};
 	int rc = -ENOTSUP;
 
 	if (!packed && o->kernel_form == VM_KERNEL_BZIMAGE) {
 		error_set(err, EINVAL, "kernel %s is not packed", kernel->path);
 		return error_hint(err, "leave kernel_form out");
 	}
-	if (packed && wants_unpacked(o))
-		rc = kernel_form_unpack(kernel->path, host->kernel, &unpacked, o->kernel_form == VM_KERNEL_VMLINUX ? err : NULL);
-	if (rc == 0 || o->kernel_form == VM_KERNEL_VMLINUX || rc == -ENOSPC) {
+	if (packed && wants_unpacked(o)) {
+		rc = kernel_form_unpack(kernel->path, host->kernel, &unpacked, &why);
+		/* What another form would not mend is told; else it stays packed, unless it was asked for. */
+		if (rc < 0 && (rc == -ENOSPC || o->kernel_form == VM_KERNEL_VMLINUX)) {
+			if (err)
+				*err = why;
+			return rc;
+		}
+	}
+	if (rc == 0) {
 		note_form(host, true);
-		return packed ? rc : file_copy(kernel->path, host->kernel, 0600, err);
+		return 0;
 	}
 	note_form(host, !packed);
 	return file_copy(kernel->path, host->kernel, 0600, err);

@@ -125,7 +125,8 @@ void drive_files(const char *path, char *answer, size_t size)
 {
 	memset(&walk, 0, sizeof(walk));
 	walk.block = buffer_of(FILE_BLOCK);
-	if (!walk.block || (nftw(path, read_file, OPEN_FOLDERS, FTW_PHYS | FTW_MOUNT) != 0 && !walk.failed))
+	/* Not FTW_MOUNT: in an overlay the files of a lower layer have another device number than the folders. */
+	if (!walk.block || (nftw(path, read_file, OPEN_FOLDERS, FTW_PHYS) != 0 && !walk.failed))
 		walk.failed = errno;
 	if (walk.failed)
 		snprintf(answer, size, "error %.80s: %s", path, strerror(walk.failed));

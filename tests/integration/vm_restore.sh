@@ -62,7 +62,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	mkdir "$WORK/small"
 	cat >"$WORK/small.sh" <<-'SH'
 		mount -t tmpfs -o size=50M none "$1/small"
-		BENCH_RUN_DIR=$1/small "$2/bench" run startup --driver vm:restore,label=small --n 1 --out "$1/never"
+		BENCH_RUN_DIR=$1/small "$2/bench" run startup --driver vm:restore,kernel_form=bzimage,label=small --n 1 --out "$1/never"
 		status=$?
 		[ -z "$(ls -A "$1/small")" ] || echo "bench: files are left" >&2
 		exit $status

@@ -82,8 +82,9 @@ Test(agent, bad_lines_are_answered_not_obeyed)
 	cr_expect_str_eq(
 		reply, "error line too long\nerror no such workload\nerror expected ops=<number> or seed=<number>\n"
 		       "error expected ops=<number> or seed=<number>\nerror unknown request; expected ping, run, memory, listen, connect, "
-		       "touch, burn or quit\n"
-		       "error unknown request; expected ping, run, memory, listen, connect, touch, burn or quit\npong\n");
+		       "touch, burn, disk, files, write, drop or quit\n"
+		       "error unknown request; expected ping, run, memory, listen, connect, touch, burn, disk, files, write, drop or "
+		       "quit\npong\n");
 	spawn_close_stream(&instance);
 	spawn_wait(&instance, 10000);
 }
