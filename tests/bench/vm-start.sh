@@ -7,6 +7,7 @@
 # vm-q35, vm-microvm      the vm driver: embedded libvirt, its machine description
 # qemu-q35, qemu-microvm  QEMU started by hand with that very machine, kernel, initramfs and command line, taken from a running one of the driver's, without
 #                         what libvirt adds to rule it (monitor, trace, sandbox): the floor
+# vm-q35-tuned            the driver's q35 with tune=all: its kernel does less than the distribution means it to
 # virt-install            QEMU started by hand with what virt-install gives a guest by default: q35 with PCIe ports, USB 3, VGA, disk, network, sound,
 #                         tablet, balloon, random numbers, the guest agent's channel; the kernel packed, as the distribution ships it
 #
@@ -74,8 +75,9 @@ drivers=()
 add() { [[ " ${LEAVE_OUT:-} " == *" $1 "* ]] || drivers+=(--driver "$2"); }
 add qemu-q35 "command:label=qemu-q35,argv=$work/qemu-q35/start"
 add vm-q35 "vm:q35,label=vm-q35"
+add vm-q35-tuned "vm:q35,tune=all,label=vm-q35-tuned"
 add qemu-microvm "command:label=qemu-microvm,argv=$work/qemu-microvm/start"
 add vm-microvm "vm:microvm,label=vm-microvm"
 add virt-install "command:label=virt-install,argv=$work/virt-install/start"
 "$bin/bench" run startup --n "$n" --out "$out" "${drivers[@]}"
-/usr/bin/python3 "$source/paired_ratios.py" "$out/result.json" vm-q35/qemu-q35 vm-microvm/qemu-microvm virt-install/vm-q35 virt-install/vm-microvm
+/usr/bin/python3 "$source/paired_ratios.py" "$out/result.json" vm-q35/qemu-q35 vm-microvm/qemu-microvm virt-install/vm-q35 virt-install/vm-q35-tuned virt-install/vm-microvm
