@@ -22,6 +22,17 @@ timed() {
 DRIVER=vm:append=rdinit=/nowhere timed "a guest that panics" expect_fail 3 "[Pp]anic" run_vm
 DRIVER=vm:microvm,append=rdinit=/nowhere timed "a microvm that panics" expect_fail 3 "[Pp]anic" run_vm
 
+# It waits for its root for ever, and says nothing.
+DRIVER="vm:append=rdinit=/nowhere rootwait root=/dev/nowhere" timed "a guest that hangs" expect_fail 3 "in time|does not answer" run_vm --timeout 8s
+DRIVER="vm:microvm,append=rdinit=/nowhere rootwait root=/dev/nowhere" timed "a microvm that hangs" expect_fail 3 "in time|does not answer" run_vm --timeout 8s
+
+# Every word of its kernel goes where the agent's answers are expected, until its init takes the port.
+flood="console=ttyS0 ignore_loglevel initcall_debug"
+bench run startup --driver "vm:append=$flood,label=flood" --driver "vm:microvm,append=$flood,label=micro" --n 1 --warmup 0 --timeout 60s \
+	--out "$WORK/flood" >/dev/null 2>"$WORK/log" || fail "a guest that floods its channel: $(cat "$WORK/log")"
+/usr/bin/python3 -c 'import json, sys
+for sample in json.load(open(sys.argv[1]))["samples"]: assert sample["status"] == "ok", sample' "$WORK/flood/result.json" || fail "a flood drowns the answers"
+
 head -c 200000 "$kernel" >"$WORK/short"
 timed "a kernel cut short" expect_fail 3 "$WORK/short" run_vm --kernel "$WORK/short"
 
@@ -38,6 +49,18 @@ kill_qemu() {
 killer=$!
 BENCH_RUN_DIR=$WORK/run timed "QEMU killed in the middle of a boot" expect_fail 3 "killed|died|process exited|closed the monitor" run_vm
 wait "$killer" || fail "no QEMU was found to kill"
+rmdir "$WORK/run" 2>/dev/null || fail "files are left: $(find "$WORK/run")"
+
+# A QEMU that stands still while libvirt talks to it.
+mkdir -p "$WORK/run"
+freeze_qemu() {
+	local pid
+	pid=$(pgrep -f "^[^ ]*qemu-system.*guest=bench-.*$WORK/run/" | head -1) && [ -n "$pid" ] && kill -STOP "$pid"
+}
+{ wait_until 30 freeze_qemu; } &
+freezer=$!
+BENCH_RUN_DIR=$WORK/run timed "QEMU that stands still" expect_fail 3 "in time|does not answer" run_vm --timeout 5s
+wait "$freezer" || fail "no QEMU was found to stop"
 rmdir "$WORK/run" 2>/dev/null || fail "files are left: $(find "$WORK/run")"
 
 mkdir "$WORK/small"
