@@ -41,7 +41,15 @@ static uint64_t tsc_khz(void)
 	return rounds[TSC_ROUNDS / 2];
 }
 
-int host_command_line(const char *machine, bool tcg, const char *append, char *ret, size_t size, struct error *err)
+/* What each word costs a start stands in docs/methodology.md. */
+#define TUNE_SELFTESTS " cryptomgr.notests"
+#define TUNE_ALL                                                                                                                           \
+	TUNE_SELFTESTS " mitigations=off init_on_alloc=0 noreplace-smp rcupdate.rcu_expedited=1 "                                          \
+		       "initcall_blacklist=init_kprobe_trace,load_system_certificate_list,crypto_kdf108_init"
+
+static const char *const tunes[VM_TUNE_COUNT] = {"", TUNE_SELFTESTS, TUNE_ALL};
+
+int host_command_line(const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size, struct error *err)
 {
 	bool microvm = strcmp(machine, "microvm") == 0;
 	char frequency[48] = "";
@@ -50,7 +58,7 @@ int host_command_line(const char *machine, bool tcg, const char *append, char *r
 	if (microvm && tcg)
 		snprintf(frequency, sizeof(frequency), " tsc_early_khz=%llu", (unsigned long long)tsc_khz());
 
-	int length = snprintf(ret, size, "%s%s%s%s%s", COMMAND_LINE_COMMON, microvm ? " reboot=t" : "", frequency,
+	int length = snprintf(ret, size, "%s%s%s%s%s%s", COMMAND_LINE_COMMON, microvm ? " reboot=t" : "", frequency, tunes[tune],
 			      append && append[0] ? " " : "", append ? append : "");
 
 	if (length < 0 || (size_t)length >= size)

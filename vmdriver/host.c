@@ -121,7 +121,7 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	struct domain_config *d = &host->domain;
 	char *line = host->facts.command_line;
 	int rc = o->os ? host_os_command_line(o, !kvm, line, sizeof(host->facts.command_line), err)
-		       : host_command_line(host->facts.machine, !kvm, o->append, line, sizeof(host->facts.command_line), err);
+		       : host_command_line(host->facts.machine, !kvm, o->tune, o->append, line, sizeof(host->facts.command_line), err);
 
 	if (rc < 0)
 		return rc;

@@ -62,7 +62,7 @@ struct vm {
 bool host_find_qemu(char *ret, size_t size);
 
 /* Writes the guest's kernel command line for this machine type and accelerator. */
-int host_command_line(const char *machine, bool tcg, const char *append, char *ret, size_t size, struct error *err);
+int host_command_line(const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size, struct error *err);
 
 /* Kills every QEMU whose command line names a path below `dir`. */
 void host_end_processes(const char *dir);

@@ -103,7 +103,7 @@ static int prove_boot(void *arg, struct error *err)
 	const struct domain_config of_run = host->domain;
 	bool other_kernel = proof->kernel.path[0];
 	char kernel[PATH_MAX] = "", command_line[sizeof(host->facts.command_line)];
-	int rc = host_command_line(host->facts.machine, false, NULL, command_line, sizeof(command_line), err);
+	int rc = host_command_line(host->facts.machine, false, VM_TUNE_OFF, NULL, command_line, sizeof(command_line), err);
 
 	if (proof->options->note)
 		proof->options->note(proof->options->note_arg, "proving KVM by a boot");

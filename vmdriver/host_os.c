@@ -36,6 +36,10 @@ int host_check_os(const struct vm_options *o, struct error *err)
 		error_set(err, EINVAL, "the kernel's command line is the boot loader's: nothing can be appended to it");
 		return error_hint(err, "use kind=os, which starts the kernel directly");
 	}
+	if (o->os == VM_OS_FIRMWARE && o->tune != VM_TUNE_OFF) {
+		error_set(err, EINVAL, "the kernel's command line is the boot loader's: its start cannot be tuned");
+		return error_hint(err, "use kind=os, which starts the kernel directly");
+	}
 	if (o->network != VM_NETWORK_NONE || o->balloon_bytes > 0)
 		return error_set(
 			err, ENOTSUP,
@@ -52,7 +56,7 @@ int host_os_command_line(const struct vm_options *o, bool tcg, char *ret, size_t
 
 	if (length < 0 || (size_t)length >= sizeof(append))
 		return error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1);
-	return host_command_line(machine, tcg, append, ret, size, err);
+	return host_command_line(machine, tcg, o->tune, append, ret, size, err);
 }
 
 int host_probe_os(const struct vm_options *o, char *ret, size_t size, struct error *err)

@@ -53,6 +53,17 @@ enum vm_os {
 /* AUTO: unpacked by the host where that can be done, which starts faster (kernel_form.h); a complete system keeps its own form. */
 enum vm_kernel_form { VM_KERNEL_AUTO, VM_KERNEL_BZIMAGE, VM_KERNEL_VMLINUX, VM_KERNEL_COUNT };
 
+/* What the guest's kernel leaves out of its start, by its command line. Never by default: both change what is compared, and are named in a result. */
+enum vm_tune {
+	VM_TUNE_OFF,
+	VM_TUNE_SELFTESTS, /* the self-tests of its ciphers */
+	VM_TUNE_ALL,       /* and what protects it: mitigations, memory zeroed before use; and what this start needs no part of */
+	VM_TUNE_COUNT
+};
+
+static const char *const vm_tune_names[] = {"off", "selftests", "all"};
+_Static_assert(sizeof(vm_tune_names) / sizeof(vm_tune_names[0]) == VM_TUNE_COUNT, "one name a degree");
+
 static const char *const vm_kernel_names[] = {"auto", "bzimage", "vmlinux"};
 _Static_assert(sizeof(vm_kernel_names) / sizeof(vm_kernel_names[0]) == VM_KERNEL_COUNT, "one name a form");
 /* Where the root file system of the guest's program is: with the program in the initramfs; on a disk with a file system, made from a folder or an image. */
@@ -101,6 +112,7 @@ struct vm_options {
 	const char *
 		modules; /* more modules of the guest's kernel, names separated by blanks; "none": not even those that its devices need; or NULL */
 	enum vm_kernel_form kernel_form;
+	enum vm_tune tune;
 	enum vm_root root;
 	const char *const *root_layers; /* folders, bottom first, of what the root file system is made from; none with VM_ROOT_PROGRAM */
 	size_t n_root_layers;

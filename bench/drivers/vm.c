@@ -36,6 +36,8 @@ static const struct driver_option options_table[] = {
 	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
 	{"kernel_form", "auto|bzimage|vmlinux",
 	 "packed as distributions ship it, or unpacked by the host (default: auto, what starts faster)"},
+	{"tune", "off|selftests|all",
+	 "the guest's kernel starts without self-tests of ciphers; or without its protections too: docs/methodology.md (default off)"},
 	{"modules", "NAMES",
 	 "more modules of the guest's kernel, separated by blanks; none: no modules at all (default: what its devices need)"},
 	{"root", "program|initramfs|ext4|squashfs|erofs",
@@ -132,6 +134,10 @@ static int read_boot(const struct driver_spec *spec, struct vm_options *ret, str
 	if (at < 0)
 		return at;
 	ret->kernel_form = (enum vm_kernel_form)at;
+	at = find_word("tune", driver_option(spec, "tune", "off"), vm_tune_names, VM_TUNE_COUNT, "off, selftests or all", err);
+	if (at < 0)
+		return at;
+	ret->tune = (enum vm_tune)at;
 	return 0;
 }
 
@@ -261,6 +267,12 @@ static void report(const struct vm_facts *facts, const struct vm_options *option
 	driver_info_set(info, "kernel form", "%s", facts->kernel_form);
 	driver_info_set(info, "modules", "%s", facts->modules);
 	driver_info_set(info, "cmdline", "%s", facts->command_line);
+	driver_info_set(info, "tune", "%s", vm_tune_names[options->tune]);
+	if (options->tune != VM_TUNE_OFF)
+		driver_info_note(info, "tune=%s: the guest's kernel does less than its distribution's does (%s)",
+				 vm_tune_names[options->tune],
+				 options->tune == VM_TUNE_ALL ? "no self-tests of ciphers, no mitigations, memory is not zeroed before use"
+							      : "no self-tests of ciphers");
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);

@@ -8,12 +8,15 @@
 # container:os   Debian with systemd as process 1 in the built-in runtime: user namespace, system call filter, eight capabilities, limits
 # lxc            the same image in LXC: overlay with its upper layer on a tmpfs, lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed, the
 #                capabilities that LXC keeps by default, no user namespace, no filter, no limits; the stream is carried by os-relay
+# vm:q35         the agent alone in a machine
+# vm:os          the same image, on a disk, in a machine: QEMU starts its kernel
+# vm:os-firmware the same by firmware, boot loader and systemd's first start
 #
 # Below the table of times: processes and memory (PSS and what is private) of one of each, at rest.
 set -euo pipefail
 
 bin=$(realpath "${1:?usage: $0 FOLDER-OF-BENCH [N] [OUT]}")
-n=${2:-20}
+n=${2:-12}
 out=${3:-bench-results/os-start-$(date +%Y%m%d-%H%M%S)}
 command -v lxc-start >/dev/null || { echo "$0: lxc is not installed" >&2; exit 3; }
 # What LXC leaves in each hierarchy, unless it was there before us.
@@ -62,7 +65,8 @@ SH
 chmod 755 "$work/start" "$work/stop"
 relay=$(find "$bin" "$bin/.." -maxdepth 3 -name os-relay -type f | head -n 1)
 lxc="command:label=lxc,argv=$relay $work/stream/control $work/start {id} -- $work/stop {id}"
-"$bin/bench" run startup --n "$n" --warmup 1 --out "$out" --driver container --driver container:os --driver "$lxc"
+"$bin/bench" run startup --n "$n" --warmup 1 --out "$out" --driver container --driver container:os --driver "$lxc" \
+	--driver vm:q35,vm:os,vm:os-firmware
 
 # Process 1 of the one system that boots.
 system_of() {
