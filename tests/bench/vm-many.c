@@ -4,7 +4,7 @@
  *
  * They are started one after the other and boot beside each other; each is ready when its agent answers a ping, and all are asked once more when all are there.
  * MACHINE: microvm (default) or q35; MEMORY: of each guest, default 96M. Where one does not start, the reason is printed and the others are asked all
- * the same: that is this host's limit. Status 0: all N answered, and nothing of them is left. */
+ * the same: that is this host's limit. SIGINT and SIGTERM end all of them. Status 0: all N answered, and nothing of them is left. */
 #include <base/files.h>
 #include <base/journal.h>
 #include <base/units.h>
@@ -12,7 +12,9 @@
 #include <bench/timeline.h>
 #include <vmdriver/vm.h>
 
+#include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,13 @@ struct setting {
 	char run_dir[64], journal_path[80];
 	struct journal *journal;
 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	interrupted = number;
+}
 
 static double seconds_since(int64_t start_ns)
 {
@@ -81,6 +90,13 @@ static bool greets(const struct vm *vm, int64_t deadline_ns)
 	return true;
 }
 
+/* For whoever waits: the last line of a terminal. */
+static void tell_progress(const char *what, int64_t done, int64_t n)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K%lld of %lld %s%s", (long long)done, (long long)n, what, done == n ? "\n" : "");
+}
+
 static int64_t start_all(struct vm_host *host, struct vm **vms, int64_t n, int64_t deadline_ns)
 {
 	for (int64_t i = 0; i < n; i++) {
@@ -92,6 +108,7 @@ static int64_t start_all(struct vm_host *host, struct vm **vms, int64_t n, int64
 			printf("the limit: machine %lld: %s\n", (long long)i + 1, err.message);
 			return i;
 		}
+		tell_progress("started", i + 1, n);
 	}
 	return n;
 }
@@ -103,6 +120,7 @@ static int64_t count_ready(struct vm **vms, int64_t n, bool first, int64_t deadl
 	for (int64_t i = 0; i < n; i++) {
 		if ((!first || greets(vms[i], deadline_ns)) && answers(vms[i], deadline_ns)) {
 			ready++;
+			tell_progress("answered", ready, n);
 		} else {
 			char why[400];
 
@@ -180,14 +198,19 @@ static bool run_apart(const struct setting *s)
 	pid_t pid, child = fork();
 
 	if (child == 0) {
+		/* Ended with its parent, which alone heeds signals: it ends the machines when this process is gone. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGINT, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
 		bool fine = run(s);
 
 		fflush(stdout);
 		_exit(!fine);
 	}
 	/* libvirt waits until each QEMU is collected, which its parent must not do itself. */
-	while ((pid = waitpid(-1, &status, 0)) > 0 && pid != child)
-		;
+	while (((pid = waitpid(-1, &status, 0)) > 0 && pid != child) || (pid < 0 && errno == EINTR))
+		if (interrupted)
+			kill(child, SIGKILL);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -234,8 +257,13 @@ int main(int argc, char **argv)
 	char line[96];
 	struct rlimit files;
 
+	struct sigaction heed = {.sa_handler = on_signal};
+
 	if (!read_words(argc, argv, &s))
 		return 2;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigaction(SIGINT, &heed, NULL);
+	sigaction(SIGTERM, &heed, NULL);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -254,6 +282,8 @@ int main(int argc, char **argv)
 	bool fine = run_apart(&s);
 	int left = tidy(&s);
 
+	if (interrupted)
+		printf("interrupted: what was left was ended\n");
 	printf("left behind: %d\n", left);
 	return fine && left == 0 ? 0 : 1;
 }
