@@ -1,9 +1,11 @@
 #include "bridge.h"
 
+#include <base/files.h>
 #include <bench/cleanup.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/route.h>
 #include <string.h>
@@ -130,6 +132,20 @@ static int make_link(struct nl_sock *socket, struct bridge *bridge, struct error
 	return rc;
 }
 
+/* The host would take addresses, routes and resolvers from any member that says it is a router. While the bridge is down: nothing is heard before. */
+static int silence_ipv6(const struct bridge *bridge, struct error *err)
+{
+	char path[PATH_MAX];
+	int64_t disabled = 0;
+	int rc = path_format(path, sizeof(path), err, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", bridge->name);
+
+	if (rc < 0)
+		return rc;
+	if (file_read_int("", path, &disabled, NULL) == -ENOENT || disabled == 1)
+		return 0; /* a kernel without IPv6, or a host */
+	return file_write_kernel(path, "1", err);
+}
+
 static int configure_link(struct nl_sock *socket, const struct bridge *bridge, struct error *err)
 {
 	_cleanup_(netlink_done) struct netlink_batch batch;
@@ -155,6 +171,8 @@ int bridge_create(struct nl_sock *socket, const char *name, const struct subnet 
 		return rc;
 	memcpy(bridge.name, name, strlen(name) + 1);
 	rc = make_link(socket, &bridge, err);
+	if (rc == 0)
+		rc = silence_ipv6(&bridge, err);
 	if (rc == 0)
 		rc = configure_link(socket, &bridge, err);
 	if (rc < 0 && bridge.index > 0)

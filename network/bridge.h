@@ -10,7 +10,7 @@ struct bridge {
 	struct subnet subnet;
 };
 
-/* Makes the bridge, up, with the host's address. `subnet` NULL: one that is free. A subnet that overlaps a route or an address of the host is refused. */
+/* Makes the bridge, up, with the host's address and without IPv6. `subnet` NULL: one that is free. A subnet that overlaps a route or an address of the host is refused. */
 int bridge_create(struct nl_sock *socket, const char *name, const struct subnet *subnet, struct bridge *ret, struct error *err);
 
 /* Takes over a bridge that exists: -ENODEV (no error is set) when there is none, -EEXIST when it is not ours, -EINVAL when it has another subnet. */

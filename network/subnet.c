@@ -124,6 +124,9 @@ bool subnet_name_is_valid(const char *name)
 
 	if (length == 0 || length >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return false;
+	/* In /proc/sys/net these are not links. */
+	if (strcmp(name, "all") == 0 || strcmp(name, "default") == 0)
+		return false;
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)name[i] <= ' ' || (unsigned char)name[i] >= 127 || strchr("/:%", name[i]))
 			return false;

@@ -115,7 +115,7 @@ Test(network_subnet, names_fit_and_differ)
 
 Test(network_subnet, names_that_no_link_can_bear)
 {
-	const char *const bad[] = {"", ".", "..", "a/b", "a b", "a:b", "sixteen-letters-", "tab\t", "b%d", "\xc3\xa4"};
+	const char *const bad[] = {"", ".", "..", "all", "default", "a/b", "a b", "a:b", "sixteen-letters-", "tab\t", "b%d", "\xc3\xa4"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_expect_not(subnet_name_is_valid(bad[i]), "'%s' was taken", bad[i]);

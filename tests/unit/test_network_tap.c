@@ -4,7 +4,9 @@
 #include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <net/if_arp.h>
+#include <netinet/icmp6.h>
 #include <netinet/if_ether.h>
+#include <netinet/ip6.h>
 #include <stdio.h>
 
 static struct network_link attach_tap(struct network *network, uid_t owner)
@@ -86,6 +88,81 @@ Test(network_tap, a_guest_on_it_finds_the_host)
 	cr_assert(link_exists(link.host_name), "it went with its guest");
 	cr_assert_eq(network_detach(network, &link, &err), 0, "%s", err.message);
 	cr_assert_eq(link.host_name[0], '\0');
+	network_close(network);
+}
+
+struct advertisement {
+	struct ethhdr ethernet;
+	struct ip6_hdr ip;
+	struct nd_router_advert router;
+	struct nd_opt_prefix_info prefix;
+} __attribute__((packed));
+
+/* One's complement over what follows the IP header, and over its pseudo header. */
+static uint16_t icmp6_checksum(const struct advertisement *a)
+{
+	const unsigned char *bytes = (const unsigned char *)&a->ip.ip6_src, *end = (const unsigned char *)(a + 1);
+	uint32_t sum = (uint32_t)ntohs(a->ip.ip6_plen) + IPPROTO_ICMPV6;
+
+	for (; bytes < end; bytes += 2)
+		sum += (uint32_t)bytes[0] << 8 | bytes[1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+/* "I am your router, and this is your prefix", to all on the link. */
+static void send_advertisement(int fd, const struct network_link *link)
+{
+	struct advertisement a = {.ethernet.h_proto = htons(ETH_P_IPV6), .ethernet.h_dest = {0x33, 0x33, 0, 0, 0, 1}};
+
+	memcpy(a.ethernet.h_source, link->mac, ETH_ALEN);
+	a.ip = (struct ip6_hdr){.ip6_flow = htonl(0x60000000),
+				.ip6_plen = htons(sizeof(a.router) + sizeof(a.prefix)),
+				.ip6_nxt = IPPROTO_ICMPV6,
+				.ip6_hlim = 255};
+	inet_pton(AF_INET6, "fe80::d00d:f00d", &a.ip.ip6_src);
+	inet_pton(AF_INET6, "ff02::1", &a.ip.ip6_dst);
+	a.router.nd_ra_type = ND_ROUTER_ADVERT;
+	a.router.nd_ra_curhoplimit = 64;
+	a.router.nd_ra_router_lifetime = htons(1800);
+	a.prefix = (struct nd_opt_prefix_info){.nd_opt_pi_type = ND_OPT_PREFIX_INFORMATION,
+					       .nd_opt_pi_len = 4,
+					       .nd_opt_pi_prefix_len = 64,
+					       .nd_opt_pi_flags_reserved = ND_OPT_PI_FLAG_ONLINK | ND_OPT_PI_FLAG_AUTO,
+					       .nd_opt_pi_valid_time = htonl(86400),
+					       .nd_opt_pi_preferred_time = htonl(14400)};
+	inet_pton(AF_INET6, "2001:db8:beef::", &a.prefix.nd_opt_pi_prefix);
+	a.router.nd_ra_cksum = icmp6_checksum(&a);
+	cr_assert_eq(write(fd, &a, sizeof(a)), sizeof(a), "%s", strerror(errno));
+}
+
+/* Does a file of the kernel's about IPv6 name the link? */
+static bool names_link(const char *file, const char *name)
+{
+	char text[16384];
+
+	return file_read("", file, text, sizeof(text), NULL) > 0 && strstr(text, name);
+}
+
+Test(network_tap, a_guest_that_says_it_is_a_router_is_not_believed)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct network *network = network_make(&(struct network_options){0});
+	struct network_link link = attach_tap(network, geteuid());
+	_cleanup_close_ int fd = plug(&link);
+
+	cr_assert_geq(fd, 0, "plug: %s", strerror(-fd));
+	if (access("/proc/net/if_inet6", R_OK) < 0)
+		cr_skip_test("this kernel has no IPv6");
+	send_question(fd, &link);
+	cr_assert(hears_answer(fd, &link), "nobody answers");
+	/* Frames are taken in order: who answers the question has seen the advertisement. */
+	send_advertisement(fd, &link);
+	send_question(fd, &link);
+	cr_assert(hears_answer(fd, &link), "nobody answers");
+	cr_assert_not(names_link("/proc/net/ipv6_route", network_bridge(network)), "the host has a route of IPv6 over the bridge");
+	cr_assert_not(names_link("/proc/net/if_inet6", network_bridge(network)), "the bridge has an address of IPv6");
 	network_close(network);
 }
 
