@@ -1,6 +1,7 @@
 #include "journal.h"
 
 #include "files.h"
+#include "group_tree.h"
 #include "process.h"
 
 #include <bench/cleanup.h>
@@ -131,67 +132,51 @@ static int processes_below(const char *argument, bool kills)
 	return count;
 }
 
-/* Is the process in a group with that end of its name, in any hierarchy? The beginning depends on who looks from where. */
-static bool is_in_group(pid_t pid, const char *name_end)
+/* Is the process in a group with that name ("/bench-…", which no other group of the host bears) or below it, in any hierarchy? */
+static bool is_in_group(pid_t pid, const char *name)
 {
-	char path[64], text[16384], *save = NULL;
-	size_t length = strlen(name_end);
+	char path[64], text[16384];
+	size_t length = strlen(name);
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	if (file_read("", path, text, sizeof(text), NULL) < 0)
 		return false;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (strlen(line) > length && strcmp(line + strlen(line) - length, name_end) == 0)
+	for (const char *hit = text; (hit = strstr(hit, name)); hit += length)
+		if (strchr("/\n", hit[length]))
 			return true;
 	return false;
 }
 
-/* Kills every process of a cgroup and of those below it. `name_at`: where the name begins that no other group of the host bears. */
-static void cgroup_kill_all(const char *dir, size_t name_at)
+static bool write_in_group(int group_fd, const char *file, const char *text)
 {
-	char path[PATH_MAX], line[32];
+	_cleanup_close_ int fd = openat(group_fd, file, O_WRONLY | O_CLOEXEC);
 
-	_cleanup_closedir_ DIR *folder = opendir(dir);
-	for (struct dirent *entry; folder && (entry = readdir(folder));)
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-		    path_format(path, sizeof(path), NULL, "%s/%s", dir, entry->d_name) == 0)
-			cgroup_kill_all(path, name_at);
-	if (path_format(path, sizeof(path), NULL, "%s/cgroup.procs", dir) < 0)
-		return;
-	_cleanup_fclose_ FILE *procs = fopen(path, "re");
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* One by one: all there is on version 1, and before Linux 5.14. */
+static void kill_members(int group_fd, void *name)
+{
+	int fd = openat(group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	_cleanup_fclose_ FILE *procs = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[32];
+
+	if (fd >= 0 && !procs)
+		close(fd);
 	while (procs && fgets(line, sizeof(line), procs)) {
 		pid_t pid = (pid_t)strtol(line, NULL, 10);
 		_cleanup_close_ int pidfd = pid > 1 ? hold(pid) : -1;
 
-		if (pidfd >= 0 && is_in_group(pid, dir + name_at))
+		if (pidfd >= 0 && is_in_group(pid, name))
 			kill_held(pidfd);
 	}
 }
 
-static int cgroup_rmdir(const char *dir)
-{
-	_cleanup_closedir_ DIR *folder = opendir(dir);
-	char path[PATH_MAX];
-
-	for (struct dirent *entry; folder && (entry = readdir(folder));)
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-		    path_format(path, sizeof(path), NULL, "%s/%s", dir, entry->d_name) == 0)
-			cgroup_rmdir(path);
-	return rmdir(dir) < 0 && errno != ENOENT ? -errno : 0;
-}
-
 /* On version 1 a frozen process takes no signal before it is let go on; other hierarchies and version 2 have no such file. */
-static void cgroup_thaw(const char *dir)
+static void thaw(int group_fd, void *arg)
 {
-	_cleanup_closedir_ DIR *folder = opendir(dir);
-	char path[PATH_MAX];
-
-	for (struct dirent *entry; folder && (entry = readdir(folder));)
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-		    path_format(path, sizeof(path), NULL, "%s/%s", dir, entry->d_name) == 0)
-			cgroup_thaw(path);
-	if (path_format(path, sizeof(path), NULL, "%s/freezer.state", dir) == 0 && access(path, F_OK) == 0)
-		file_write_kernel(path, "THAWED", NULL);
+	(void)arg;
+	write_in_group(group_fd, "freezer.state", "THAWED");
 }
 
 /* A directory of a cgroup file system with a name that we give. */
@@ -212,15 +197,19 @@ static int undo_cgroup(const char *dir, struct error *err)
 		return 0;
 	if (!is_our_cgroup(dir))
 		return error_set(err, EINVAL, "journal: '%s' is not a cgroup of ours", dir);
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, "open cgroup %s", dir);
 	for (;;) {
 		/* Sent again each round: a fork may have been under way, and the kernel empties a group a moment after the last exit. */
-		cgroup_kill_all(dir, (size_t)(strrchr(dir, '/') - dir));
-		cgroup_thaw(dir);
-		int rc = cgroup_rmdir(dir);
-		if (rc == 0)
+		if (!write_in_group(fd, "cgroup.kill", "1"))
+			group_tree_visit(fd, kill_members, strrchr(dir, '/'));
+		group_tree_visit(fd, thaw, NULL);
+		group_tree_clear(fd);
+		if (rmdir(dir) == 0 || errno == ENOENT)
 			return 0;
-		if (rc != -EBUSY || clock_now_ns() > deadline_ns)
-			return error_set(err, -rc, "remove cgroup %s: %s", dir, strerror(-rc));
+		if (errno != EBUSY || clock_now_ns() > deadline_ns)
+			return error_errno(err, "remove cgroup %s", dir);
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 }

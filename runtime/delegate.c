@@ -1,6 +1,7 @@
 #include "delegate.h"
 
 #include <base/files.h>
+#include <base/group_tree.h>
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
 
@@ -9,7 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EMPTY_WAIT_MS = 2000, DEPTH_MAX = 16 };
+enum { EMPTY_WAIT_MS = 2000 };
+
+/* What the container's root can make of it; a group costs the kernel some kilobytes, which no limit of the container counts everywhere. */
+#define DEPTH_MAX  "16"
+#define GROUPS_MAX "1000"
 
 /* Is the container's group among those that limit it? Else it has one for itself in plan->delegated. */
 static bool is_shared(const struct container_plan *plan)
@@ -52,6 +57,15 @@ static int give(const char *dir, const char *file, const struct ids *ids, struct
 	return rc;
 }
 
+/* These files stay the host's. */
+static int bound(const char *dir, const char *file, const char *most, struct error *err)
+{
+	char path[PATH_MAX];
+	int rc = path_format(path, sizeof(path), err, "%s/%s", dir, file);
+
+	return rc < 0 ? rc : file_write_kernel(path, most, err);
+}
+
 int parent_delegate(struct container_plan *plan, struct container *made, struct error *err)
 {
 	static const char *const files[] = {"", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control"};
@@ -62,35 +76,27 @@ int parent_delegate(struct container_plan *plan, struct container *made, struct 
 		if (rc == 0)
 			rc = cgroup_create(&plan->delegated, made->id, &(struct cgroup_limits){0}, &made->delegated, err);
 	}
+	if (rc < 0)
+		return rc;
+	const char *dir = group_of(plan, made);
+	if (!dir)
+		return error_set(err, ENOENT, "a system container has no group of its own to divide up");
+	rc = bound(dir, "cgroup.max.depth", DEPTH_MAX, err);
+	if (rc == 0)
+		rc = bound(dir, "cgroup.max.descendants", GROUPS_MAX, err);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && rc == 0; i++)
-		rc = give(group_of(plan, made), files[i], &plan->ids, err);
+		rc = give(dir, files[i], &plan->ids, err);
 	return rc;
 }
 
 int delegate_open(const struct container_plan *plan, const struct container *made, struct error *err)
 {
-	int fd = open(group_of(plan, made), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *dir = group_of(plan, made);
 
-	return fd < 0 ? error_errno(err, "open cgroup %s", group_of(plan, made)) : fd;
-}
-
-/* The groups below; by descriptors, and none is a link: a cgroup file system has none. */
-static void remove_below(int dir_fd, int depth)
-{
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (fd >= 0 && !dir)
-		close(fd);
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		_cleanup_close_ int below = openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (below >= 0 && depth < DEPTH_MAX)
-			remove_below(below, depth + 1);
-		unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR);
-	}
+	if (!dir)
+		return error_set(err, ENOENT, "a system container has no group to be born in");
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, "open cgroup %s", dir) : fd;
 }
 
 int delegate_remove(struct container_plan *plan, struct container *container, struct error *err)
@@ -102,7 +108,7 @@ int delegate_remove(struct container_plan *plan, struct container *container, st
 	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0) {
 		cgroup_v2_ops.empty(dir, clock_now_ns() + (int64_t)EMPTY_WAIT_MS * 1000000);
-		remove_below(fd, 0);
+		group_tree_clear(fd);
 	}
 	return is_shared(plan) ? 0 : cgroup_remove(&plan->delegated, &container->delegated, err);
 }

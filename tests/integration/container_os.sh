@@ -60,6 +60,18 @@ grep -q '^NoNewPrivs:	1' "/proc/$init/status" || fail "no-new-privileges is off"
 as_root_inside() { inside setpriv --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+net_bind_service,+setpcap "$@"; }
 as_root_inside mkdir /sys/fs/cgroup/mine || fail "it cannot make a group of its own"
 as_root_inside rmdir /sys/fs/cgroup/mine
+# However it fills its part: hidden groups, as deep and as many as it may, with names as long as can be. All of it goes at the stop (same_host below).
+as_root_inside mkdir /sys/fs/cgroup/.hidden /sys/fs/cgroup/.hidden/..below || fail "it cannot make a hidden group"
+as_root_inside /usr/bin/perl -e '
+	chdir "/sys/fs/cgroup" or die; my $depth = 0;
+	while ($depth < 100 && mkdir "n" x 255) { chdir "n" x 255 or die; $depth++ }
+	chdir "/sys/fs/cgroup" or die; my $count = 0;
+	while ($count < 3000 && mkdir "g$count") { $count++ }
+	print "$depth $count\n"' >"$WORK/filled" || fail "it cannot fill its part"
+read -r depth count <"$WORK/filled"
+[ "$depth" -eq 16 ] || fail "groups are $depth deep"
+[ "$count" -gt 500 ] && [ "$count" -lt 1000 ] || fail "$count groups were made"
+! as_root_inside sh -c 'echo max >/sys/fs/cgroup/cgroup.max.depth' 2>/dev/null || fail "it may change how deep its groups are"
 # shellcheck disable=SC2016 # for the shell inside
 for try in 'echo 1 >/sys/fs/cgroup/cgroup.freeze' 'echo 1 >/sys/fs/cgroup/pids.max' 'echo 5 >/proc/sys/user/max_user_namespaces' \
 	'echo h >/proc/sysrq-trigger' 'echo x >/proc/sys/kernel/core_pattern' 'mkdir /sys/kernel/x' 'echo 1 >/proc/sys/net/ipv4/ip_forward' \
@@ -72,11 +84,13 @@ grep -q ' /sys/fs/cgroup cgroup2 ' "/proc/$init/mounts" || fail "no cgroup2"
 kill -CONT "$worker"
 wait "$run" || fail "run: $(cat "$WORK/log")"
 trap 'rm -rf "$WORK"' EXIT
+same_host "after its groups were filled"
 
 # The worker is killed with a system in it.
 bench run startup --driver container:os --n 1 --warmup 0 --out "$WORK/killed" >"$WORK/table" 2>"$WORK/log" &
 run=$!
 wait_until 20 first_process
+as_root_inside mkdir -p /sys/fs/cgroup/.hidden/below || fail "it cannot make a hidden group"
 kill -KILL "$worker"
 wait "$run" || true
 wait_until 10 [ ! -e "/proc/$init" ]

@@ -3,15 +3,20 @@
 
 #include <base/journal.h>
 #include <base/process.h>
+#include <bench/cleanup.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,6 +191,72 @@ Test(journal, refuses_what_is_no_cgroup_and_names_with_line_breaks)
 	cr_assert_eq(journal_add(journal, JOURNAL_CGROUP, scratch_path(&scratch, "tree"), NULL), 0);
 	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 1);
 	cr_expect(path_exists(scratch_path(&scratch, "tree")));
+	journal_close(journal);
+	scratch_remove(&scratch);
+}
+
+enum { DEEP = 2100, LONG_NAMES = 20 };
+
+/* A group for the test in the version 2 hierarchy, which it may fill. */
+static void group_make(char *ret, size_t size)
+{
+	static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	const char *must = getenv("BENCH_MUST_RUN");
+	struct statfs fs;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(ret, size, "%s/bench-unit-%d", places[i], (int)getpid());
+		if (statfs(places[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC && mkdir(ret, 0755) == 0)
+			return;
+	}
+	cr_assert(!must || !strstr(must, "container"), "groups must be made here");
+	cr_skip_test("no version 2 group can be made here");
+}
+
+/* A chain of groups below one another; returns the descriptor of the last. */
+static int chain_make(const char *group, const char *name, int depth)
+{
+	int fd = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; i < depth; i++) {
+		cr_assert_eq(mkdirat(fd, name, 0755), 0, "%d: %s", i, strerror(errno));
+		int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = below;
+	}
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
+static void move_into(int group_fd, pid_t pid)
+{
+	_cleanup_close_ int fd = openat(group_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	cr_assert_gt(dprintf(fd, "%d", (int)pid), 0, "%s", strerror(errno));
+}
+
+/* What the root of a system container could have made of its part: deeper than a stack, longer than a path, hidden, and with somebody in each. */
+Test(journal, a_group_goes_whatever_was_made_below_it, .timeout = 60)
+{
+	struct scratch scratch = scratch_make();
+	struct journal *journal = open_in(&scratch);
+	char group[128], name[NAME_MAX + 1] = "";
+	struct error err = {0};
+
+	group_make(group, sizeof(group));
+	cr_assert_eq(journal_add(journal, JOURNAL_CGROUP, group, NULL), 0);
+	memset(name, 'n', NAME_MAX);
+	int fds[] = {chain_make(group, "d", DEEP), chain_make(group, name, LONG_NAMES), chain_make(group, ".hidden", 1)};
+	pid_t members[] = {sleeper("x"), sleeper("y"), sleeper("z")};
+	for (size_t i = 0; i < 3; i++) {
+		move_into(fds[i], members[i]);
+		close(fds[i]);
+	}
+	signal(SIGCHLD, SIG_IGN); /* they are reaped at once, as by the supervisor */
+	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, &err), 0, "%s", err.message);
+	cr_expect_not(path_exists(group));
+	for (size_t i = 0; i < 3; i++)
+		cr_expect_eq(process_start_ticks(members[i]), -1, "member %zu lives", i);
 	journal_close(journal);
 	scratch_remove(&scratch);
 }
