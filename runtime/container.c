@@ -173,6 +173,7 @@ void container_plan_free(struct container_plan *plan)
 		return;
 	pool_free(plan);
 	plan_link_close(plan);
+	cgroup_tree_close(&plan->delegated, NULL);
 	cgroup_tree_close(&plan->tree, NULL);
 	cleanup_close(&plan->nothing_fd);
 	cleanup_close(&plan->parent_fd);
