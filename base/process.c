@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,6 +41,8 @@ static void run_child(const char *const argv[], char **envp, const char *cwd, in
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
+	setpgid(0, 0); /* it, and what it starts, can be ended together; and whoever waits for it takes it along */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	dup2(null_fd, 0);
@@ -108,8 +111,11 @@ int process_run(const char *const argv[], const char *cwd, int timeout_ms, bool 
 	close(take_fd(&output_write));
 	close(take_fd(&status_write));
 	int rc = collect_output(output_read, clock_now_ns() + (int64_t)timeout_ms * 1000000, ret_output, size);
-	if (rc < 0)
+	if (rc < 0) {
+		/* Not reaped yet, so the number is still its own. */
+		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);
+	}
 	while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR)
 		;
 	if (rc < 0)

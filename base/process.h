@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 /* Runs argv[0] (searched in PATH) without a shell, stdin from /dev/null, in folder `cwd` (NULL: here). Its output (stdout and, when
- * `with_stderr`, stderr) is kept in `ret_output` (NUL-terminated, cut at size; may be NULL: discarded). Ends it with SIGKILL after timeout_ms.
+ * `with_stderr`, stderr) is kept in `ret_output` (NUL-terminated, cut at size; may be NULL: discarded). Ends it, and all of its
+ * process group, with SIGKILL after timeout_ms.
  * Returns the exit status (0…255), 128 + n when signal n ended it, or -errno (-ETIMEDOUT, -ENOENT …). */
 int process_run(const char *const argv[], const char *cwd, int timeout_ms, bool with_stderr, char *ret_output, size_t size,
 		struct error *err);

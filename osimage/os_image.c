@@ -9,13 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { MAKE_TIMEOUT_MS = 600000, OUTPUT_BYTES = 65536, ARGUMENTS_MAX = 24 };
+enum { MAKE_TIMEOUT_MS = 600000, OUTPUT_BYTES = 65536, ARGUMENTS_MAX = 32 };
 
 static const char *const form_names[] = {[OS_IMAGE_FOLDER] = "root", [OS_IMAGE_TAR] = "root.tar"};
 
@@ -116,14 +117,30 @@ static int tool_error(int status, char *output, struct error *err)
 	return error_hint(err, "is there a network that reaches a mirror of Debian, and room in the cache folder?");
 }
 
+/* As root the tool mounts, and would leave that on the host when it is killed: so it is process 1 of namespaces of its own, with which its mounts, its
+ * helpers and what it runs in the new system end; its temporary files are in our folder. An ordinary user's does that by itself, elsewhere: its root is
+ * another id, to which our folder is closed. */
+static size_t begin_command(const char **argv, const char *temporary)
+{
+	const char *const alone[] = {"unshare",       "--mount", "--pid", "--fork",  "--kill-child", "--mount-proc",
+				     "--propagation", "private", "env",   temporary, "mmdebstrap",   "--mode=root"};
+	const char *const own[] = {"mmdebstrap", "--mode=unshare"};
+	bool root = geteuid() == 0;
+	size_t n = root ? sizeof(alone) / sizeof(alone[0]) : sizeof(own) / sizeof(own[0]);
+
+	memcpy(argv, root ? alone : own, n * sizeof(*argv));
+	return n;
+}
+
 static int run_mmdebstrap(const char *work, const char *target, struct error *err)
 {
-	const char *argv[ARGUMENTS_MAX] = {"mmdebstrap", geteuid() == 0 ? "--mode=root" : "--mode=unshare"};
-	char unit[PATH_MAX];
-	size_t n = 2;
+	const char *argv[ARGUMENTS_MAX] = {0};
+	char unit[PATH_MAX], temporary[PATH_MAX];
 	_cleanup_free_ char *output = calloc(1, OUTPUT_BYTES), *hook = NULL;
 	int rc = path_format(unit, sizeof(unit), err, "%s/unit", work);
 
+	if (rc == 0)
+		rc = path_format(temporary, sizeof(temporary), err, "TMPDIR=%s", work);
 	if (rc == 0)
 		rc = file_write_atomic(unit, os_recipe_unit, strlen(os_recipe_unit), 0644, err);
 	if (rc < 0)
@@ -131,6 +148,7 @@ static int run_mmdebstrap(const char *work, const char *target, struct error *er
 	/* Inside a tool that runs the text by a shell: the one word in it that is ours to choose is quoted. */
 	if (!output || strchr(unit, '\'') || asprintf(&hook, "--customize-hook=BENCH_UNIT='%s'\n%s", unit, os_recipe_hook) < 0)
 		return error_set(err, EINVAL, "folder %s: its name has a quote, or memory is short", work);
+	size_t n = begin_command(argv, temporary);
 	for (size_t i = 0; os_recipe_options[i] && n < ARGUMENTS_MAX - 4; i++)
 		argv[n++] = os_recipe_options[i];
 	argv[n++] = hook;

@@ -1,13 +1,27 @@
 /* base/process: tools that we run to their end. */
+#include <base/files.h>
 #include <base/process.h>
 #include <bench/timeline.h>
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+/* A zombie is dead; who reaps it is not our business. */
+static bool is_alive(pid_t pid)
+{
+	char path[64], text[1024] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return file_read("", path, text, sizeof(text), NULL) > 0 && !strstr(text, ") Z ");
+}
 
 Test(process, status_and_output)
 {
@@ -40,6 +54,52 @@ Test(process, ends_what_takes_too_long)
 	cr_expect_eq(process_run(argv, NULL, 50, false, NULL, 0, &err), -ETIMEDOUT);
 	cr_expect_geq(clock_now_ns() - start_ns, 50000000);
 	cr_expect(strstr(err.message, "sleep"));
+}
+
+/* As a tool's helper would live on, which holds what the tool had. */
+Test(process, ends_what_the_tool_has_started)
+{
+	const char *const argv[] = {"sh", "-c", "sleep 1000 & echo $!; wait", NULL};
+	int64_t deadline_ns = clock_now_ns() + INT64_C(5000000000);
+	char output[64];
+
+	cr_expect_eq(process_run(argv, NULL, 500, false, output, sizeof(output), NULL), -ETIMEDOUT);
+	pid_t helper = (pid_t)strtol(output, NULL, 10);
+	cr_assert_gt(helper, 1, "'%s'", output);
+	while (is_alive(helper) && clock_now_ns() < deadline_ns)
+		poll(NULL, 0, 1);
+	cr_expect_not(is_alive(helper), "the helper lives");
+	if (is_alive(helper))
+		kill(helper, SIGKILL);
+}
+
+/* Whoever runs one is killed: nobody would wait for the tool. */
+Test(process, ends_with_whoever_waits_for_it)
+{
+	int64_t deadline_ns = clock_now_ns() + INT64_C(5000000000);
+	char path[] = "/tmp/bench-unit.XXXXXX", text[32] = "";
+	int fd = mkstemp(path);
+	char command[128];
+
+	cr_assert_geq(fd, 0);
+	snprintf(command, sizeof(command), "echo $$ >%s; exec sleep 1000", path);
+	const char *const tool[] = {"sh", "-c", command, NULL};
+	pid_t runner = fork();
+	if (runner == 0)
+		_exit(process_run(tool, NULL, 100000, false, NULL, 0, NULL) != 0);
+	while (pread(fd, text, sizeof(text) - 1, 0) <= 0 && clock_now_ns() < deadline_ns)
+		poll(NULL, 0, 1);
+	pid_t pid = (pid_t)strtol(text, NULL, 10);
+	cr_assert_gt(pid, 1);
+	kill(runner, SIGKILL);
+	waitpid(runner, NULL, 0);
+	while (is_alive(pid) && clock_now_ns() < deadline_ns)
+		poll(NULL, 0, 1);
+	cr_expect_not(is_alive(pid), "the tool lives");
+	if (is_alive(pid))
+		kill(pid, SIGKILL);
+	close(fd);
+	unlink(path);
 }
 
 Test(process, more_output_than_room_does_not_block)
