@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 enum {
-	TRACE_BYTES = 64 << 10,
-
 	/* Keys of fw_cfg that carry the kernel: its address, size, data, entry, command line, initramfs, set-up (QEMU's
 	 * include/standard-headers/linux/qemu_fw_cfg.h). A guest's kernel may have a driver for the rest, and use it later on. */
 	KEY_FIRST = 0x07,
@@ -22,31 +20,36 @@ enum {
 
 void boot_trace_init(struct boot_trace *t)
 {
-	*t = (struct boot_trace){.fd = -1};
+	*t = (struct boot_trace){.fd = -1, .opened = -1};
+	trace_pipe_init(&t->pipe);
 }
 
-int boot_trace_begin(struct boot_trace *t, const char *path, const char *pid_dir, const char *name, struct error *err)
+static int watch_process(struct boot_trace *t, const char *pid_dir, const char *name, struct error *err)
 {
-	char folder[PATH_MAX];
-
-	snprintf(t->path, sizeof(t->path), "%s", path);
-	if (!pid_dir)
-		return 0;
 	snprintf(t->pid_name, sizeof(t->pid_name), "%s.pid", name);
 	t->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (t->fd < 0 || inotify_add_watch(t->fd, pid_dir, IN_CREATE | IN_MOVED_TO) < 0)
 		return error_errno(err, "watch %s", pid_dir);
-	if (!path[0])
-		return 0;
-	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-	return inotify_add_watch(t->fd, folder, IN_CREATE) < 0 ? error_errno(err, "watch %s", folder) : 0;
+	/* After our own opening, so that the first that is told of is QEMU's. */
+	t->opened = t->path[0] ? inotify_add_watch(t->fd, t->path, IN_OPEN) : -1;
+	return t->path[0] && t->opened < 0 ? error_errno(err, "watch %s", t->path) : 0;
+}
+
+int boot_trace_begin(struct boot_trace *t, const char *path, const char *pid_dir, const char *name, struct error *err)
+{
+	int rc = 0;
+
+	if (path[0]) {
+		snprintf(t->path, sizeof(t->path), "%s", path);
+		rc = trace_pipe_open(&t->pipe, path, err);
+	}
+	return rc == 0 && pid_dir ? watch_process(t, pid_dir, name, err) : rc;
 }
 
 void boot_trace_take(struct boot_trace *t)
 {
 	_Alignas(struct inotify_event) char events[4096];
 	int64_t now_ns = clock_now_ns();
-	const char *trace_name = t->path[0] ? strrchr(t->path, '/') + 1 : "";
 	ssize_t got = read(t->fd, events, sizeof(events));
 
 	for (const char *at = events; got > 0 && at < events + got;) {
@@ -54,7 +57,7 @@ void boot_trace_take(struct boot_trace *t)
 
 		if (event->len > 0 && strcmp(event->name, t->pid_name) == 0 && t->forked_ns == 0)
 			t->forked_ns = now_ns;
-		if (event->len > 0 && strcmp(event->name, trace_name) == 0 && t->begun_ns == 0)
+		if (event->wd == t->opened && event->mask & IN_OPEN && t->begun_ns == 0)
 			t->begun_ns = now_ns;
 		at += sizeof(*event) + event->len;
 	}
@@ -127,16 +130,14 @@ static int64_t time_of_day_offset_ns(void)
 	return (int64_t)day.tv_sec * 1000000000 + day.tv_nsec - (before_ns + clock_now_ns()) / 2;
 }
 
-void boot_trace_stamps(const struct boot_trace *t, struct vm_stamps *ret)
+void boot_trace_stamps(struct boot_trace *t, struct vm_stamps *ret)
 {
-	_cleanup_free_ char *text = malloc(TRACE_BYTES);
-	_cleanup_fclose_ FILE *file = t->path[0] ? fopen(t->path, "re") : NULL;
+	_cleanup_free_ char *text = trace_pipe_text(&t->pipe);
 	int64_t offset_ns = time_of_day_offset_ns();
 
 	*ret = (struct vm_stamps){0};
-	if (!text || !file)
+	if (!text)
 		return;
-	text[fread(text, 1, TRACE_BYTES - 1, file)] = '\0';
 	boot_trace_parse(text, ret);
 	ret->running_ns -= ret->running_ns > 0 ? offset_ns : 0;
 	ret->kernel_ns -= ret->kernel_ns > 0 ? offset_ns : 0;
@@ -150,4 +151,5 @@ void boot_trace_done(struct boot_trace *t)
 	if (t->path[0])
 		unlink(t->path);
 	t->path[0] = '\0';
+	trace_pipe_done(&t->pipe);
 }

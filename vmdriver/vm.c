@@ -176,7 +176,7 @@ static int begin_trace(struct vm *vm, struct error *err)
 	return rc < 0 ? rc : boot_trace_begin(&vm->trace, path, process ? pid_dir : NULL, vm->name, err);
 }
 
-void vm_stamps(const struct vm *vm, struct vm_stamps *ret)
+void vm_stamps(struct vm *vm, struct vm_stamps *ret)
 {
 	boot_trace_stamps(&vm->trace, ret);
 }

@@ -188,7 +188,7 @@ struct vm_stamps {
 	int64_t kernel_ns;  /* firmware had loaded the kernel, and went to it; never in a restored machine */
 };
 
-void vm_stamps(const struct vm *vm, struct vm_stamps *ret);
+void vm_stamps(struct vm *vm, struct vm_stamps *ret);
 
 /* Memory of a running machine, bytes; -1: not known. A look at it takes milliseconds. */
 struct vm_memory {

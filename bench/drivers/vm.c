@@ -83,7 +83,7 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 /* QEMU's own stamps, where it was asked for them. One that is not where it belongs (the clock was set meanwhile) is none. */
 static void vm_driver_observe(void *state, const struct instance *instance, struct timeline *timeline)
 {
-	const struct vm *vm = instance->priv;
+	struct vm *vm = instance->priv;
 	struct vm_stamps stamps;
 
 	if (!vm)

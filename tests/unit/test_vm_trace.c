@@ -5,8 +5,12 @@
 #include <drivers/vm_steps.h>
 #include <vmdriver/boot_trace.h>
 
+#include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define LINE(time, event) "31079@1795489053." time ":" event "\n"
 #define KERNEL_DATA       "fw_cfg_select 0x55697efa7220 key 0x0011 'kernel_data', ret: 1"
@@ -70,7 +74,7 @@ Test(vm_trace, what_is_no_trace_gives_no_stamp)
 }
 
 /* The time of day is taken back to the clock of all marks. */
-Test(vm_trace, file_of_now)
+Test(vm_trace, line_of_now)
 {
 	struct scratch scratch = scratch_make();
 	struct boot_trace trace;
@@ -82,7 +86,7 @@ Test(vm_trace, file_of_now)
 	boot_trace_init(&trace);
 	cr_assert_eq(boot_trace_begin(&trace, scratch_path(&scratch, "trace"), NULL, "m", &err), 0, "%s", err.message);
 	boot_trace_stamps(&trace, &stamps);
-	cr_expect(stamps.running_ns == 0 && stamps.kernel_ns == 0, "no file yet");
+	cr_expect(stamps.running_ns == 0 && stamps.kernel_ns == 0, "nothing yet");
 
 	int64_t before_ns = clock_now_ns();
 
@@ -98,6 +102,66 @@ Test(vm_trace, file_of_now)
 		  (long long)stamps.kernel_ns, (long long)before_ns, (long long)after_ns);
 	boot_trace_done(&trace);
 	cr_expect_not(path_exists(scratch_path(&scratch, "trace")), "the trace is removed");
+	scratch_remove(&scratch);
+}
+
+static bool is_pipe(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISFIFO(st.st_mode) && (st.st_mode & 0777) == 0600;
+}
+
+/* As QEMU writes: the stamp that counts, then what the guest makes of it. Returns how many lines were taken. */
+static int flood(const char *path, int lines)
+{
+	FILE *out = fopen(path, "w");
+	int taken = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!out)
+		return -1;
+	for (int i = 0; i < lines; i++) {
+		fputs(i == 0 ? LINE("120000", RUNNING) : LINE("230729", CMDLINE_DATA), out);
+		taken += fflush(out) == 0;
+	}
+	fclose(out);
+	return taken;
+}
+
+Test(vm_trace, a_flood_is_kept_at_its_beginning_and_stops_nobody, .timeout = 30)
+{
+	struct scratch scratch = scratch_make();
+	struct boot_trace trace;
+	struct error err = {0};
+	struct vm_stamps stamps;
+	const char *path = scratch_path(&scratch, "trace");
+
+	boot_trace_init(&trace);
+	cr_assert_eq(boot_trace_begin(&trace, path, NULL, "m", &err), 0, "%s", err.message);
+	cr_assert(is_pipe(path));
+	int taken = flood(path, 50000);
+	cr_expect(is_pipe(path), "the trace has become a file");
+	cr_expect_gt(taken, 500);
+	cr_expect_lt(taken, 50000, "all of it was taken");
+	boot_trace_stamps(&trace, &stamps);
+	cr_expect(stamps.running_ns != 0 && stamps.kernel_ns != 0, "the beginning is not kept");
+	boot_trace_done(&trace);
+	scratch_remove(&scratch);
+}
+
+/* Whatever is there was not made by us: it is neither opened nor written to. */
+Test(vm_trace, a_path_that_is_taken_is_refused)
+{
+	struct scratch scratch = scratch_make();
+	struct boot_trace trace;
+	struct error err = {0};
+
+	scratch_write(&scratch, "elsewhere", "kept");
+	cr_assert_eq(symlink("elsewhere", scratch_path(&scratch, "trace")), 0);
+	boot_trace_init(&trace);
+	cr_expect_eq(boot_trace_begin(&trace, scratch_path(&scratch, "trace"), NULL, "m", &err), -EEXIST);
+	boot_trace_done(&trace);
 	scratch_remove(&scratch);
 }
 
