@@ -15,13 +15,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define OS_CONTROL "/run/bench/control"
 
-enum { HALT_WAIT_MS = 5000, WORDS_BYTES = 4096 };
+enum { HALT_WAIT_MS = 5000, WORDS_BYTES = 4096, LATE_MAX = 64 };
 
 /* systemd takes this one for "halt", and "container" for not being on a machine: no mounts of its own, no udev, an exit at the end. */
 #define HALT_SIGNAL (SIGRTMIN + 3)
@@ -61,7 +62,11 @@ static int make_words(struct error *err)
 void container_os_forget(const struct container_os *os)
 {
 	static const char nothing[WORDS_BYTES];
+	int late;
 
+	/* Whoever waits there belongs to an earlier container: its start took too long, or it connected more than once. */
+	for (int i = 0; i < LATE_MAX && (late = accept4(os->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0; i++)
+		close(late);
 	(void)!pwrite(os->words_fd, nothing, sizeof(nothing), 0);
 	lseek(os->words_fd, 0, SEEK_SET);
 }
@@ -87,7 +92,7 @@ static int listen_at(const char *path, struct error *err)
 		return error_set(err, ENAMETOOLONG, "control socket %s: its path is too long", path);
 	strcpy(address.sun_path, path);
 
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
 		return error_errno(err, "control socket %s", path);
@@ -132,7 +137,25 @@ void container_os_close(struct container_os *os)
 	os->used = false;
 }
 
-int container_os_accept(const struct container_os *os, const struct container *container, int64_t deadline_ns, struct error *err)
+/* Is it a process of the container? Its pid namespace is the container's own, and lives as long as we have not reaped its first process. */
+static bool is_inside(int fd, const struct container *container)
+{
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+	char path[64];
+	struct stat theirs, ours;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || peer.pid <= 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)peer.pid);
+	if (stat(path, &theirs) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)container->pid);
+	return stat(path, &ours) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+/* Waits for somebody at the socket: 0, or -errno. */
+static int wait_for_agent(const struct container_os *os, const struct container *container, int64_t deadline_ns, struct error *err)
 {
 	struct pollfd waits[] = {{.fd = os->listen_fd, .events = POLLIN}, {.fd = container->pidfd, .events = POLLIN}};
 	char words[240];
@@ -147,12 +170,26 @@ int container_os_accept(const struct container_os *os, const struct container *c
 		return error_errno(err, "wait for the agent");
 	if (n == 0)
 		return error_set(err, ETIMEDOUT, "the system did not reach multi-user in time");
-	if (!(waits[0].revents & POLLIN)) {
-		last_words(os, words, sizeof(words));
-		return error_set(err, ECHILD, "the system's init ended before multi-user was reached%s", words);
+	if (waits[0].revents & POLLIN)
+		return 0;
+	last_words(os, words, sizeof(words));
+	return error_set(err, ECHILD, "the system's init ended before multi-user was reached%s", words);
+}
+
+int container_os_accept(const struct container_os *os, const struct container *container, int64_t deadline_ns, struct error *err)
+{
+	for (;;) {
+		int rc = wait_for_agent(os, container, deadline_ns, err);
+		_cleanup_close_ int fd = rc < 0 ? -1 : accept4(os->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (rc < 0)
+			return rc;
+		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+			return error_errno(err, "accept the agent");
+		/* Another container's, of which a process is left, or somebody else on this host: it is hung up on, and the wait goes on. */
+		if (fd >= 0 && is_inside(fd, container))
+			return take_fd(&fd);
 	}
-	int fd = accept4(os->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	return fd < 0 ? error_errno(err, "accept the agent") : fd;
 }
 
 void container_os_halt(const struct container *container)

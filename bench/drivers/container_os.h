@@ -27,10 +27,10 @@ int container_os_probe(const struct driver_config *config, struct error *err);
 int container_os_open(const struct driver_config *config, struct container_os *ret, struct container_options *options, struct error *err);
 void container_os_close(struct container_os *os);
 
-/* Forgets what an earlier init said. */
+/* Forgets what an earlier init said, and hangs up on whoever of it connected too late. Before the start. */
 void container_os_forget(const struct container_os *os);
 
-/* Waits for the agent, at most until deadline_ns, or the end of the container. Returns its stream, or -errno. */
+/* Waits for the agent of this container, and nobody else, at most until deadline_ns, or the end of the container. Returns its stream, or -errno. */
 int container_os_accept(const struct container_os *os, const struct container *container, int64_t deadline_ns, struct error *err);
 
 /* Asks the init to halt and waits for that, a few seconds at most; container_stop() then ends what is left. */
