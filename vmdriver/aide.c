@@ -1,17 +1,22 @@
 #include "aide.h"
 
+#include <base/files.h>
 #include <base/journal.h>
 #include <bench/cleanup.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ID_SIZE = 48 };
+enum { ID_SIZE = 48, MACHINES_MAX = 4096 };
 
 enum aide_op { AIDE_PREPARE, AIDE_ADMIT, AIDE_RELEASE };
 
@@ -45,10 +50,12 @@ struct machine {
 
 struct work {
 	const struct aide_options *options;
+	pid_t caller;
 	int socket_fd;
 	struct network *network;
 	struct cgroup_tree tree;
 	struct machine *machines;
+	size_t n_machines;
 };
 
 static int open_links(struct work *work, struct aide_facts *facts, struct error *err)
@@ -134,6 +141,7 @@ static int release(struct work *work, struct machine **at, struct error *err)
 		detached = network_detach(work->network, &machine->link, rc < 0 ? NULL : err);
 	*at = machine->next;
 	free(machine);
+	work->n_machines--;
 	return rc < 0 ? rc : detached;
 }
 
@@ -144,9 +152,12 @@ static int prepare(struct work *work, const char *id, struct reply *reply, struc
 
 	if (*at)
 		return error_set(err, EEXIST, "there is a machine of that name");
+	if (work->n_machines == MACHINES_MAX)
+		return error_set(err, E2BIG, "more than %d machines at once", MACHINES_MAX);
 	*at = calloc(1, sizeof(**at));
 	if (!*at)
 		return error_set(err, ENOMEM, "out of memory");
+	work->n_machines++;
 	snprintf((*at)->id, sizeof((*at)->id), "%s", id);
 	if (work->tree.n_dirs)
 		rc = cgroup_create(&work->tree, id, work->options->limits, &(*at)->group, err);
@@ -160,6 +171,45 @@ static int prepare(struct work *work, const char *id, struct reply *reply, struc
 	return 0;
 }
 
+/* All four of its user ids; false: it has ended, or the file is not what it should be. */
+static bool is_of_user(pid_t pid, uid_t uid)
+{
+	char path[64], text[8192], ids[128], *at = ids, *end = NULL;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (file_read("", path, text, sizeof(text), NULL) < 0 || !text_field(text, "Uid", ids, sizeof(ids)))
+		return false;
+	for (; n < 4 && strtoul(at, &end, 10) == uid && end != at; n++)
+		at = end;
+	return n == 4;
+}
+
+static bool share_user_namespace(pid_t a, pid_t b)
+{
+	struct stat of[2];
+	char path[64];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)(i ? b : a));
+		if (stat(path, &of[i]) < 0)
+			return false;
+	}
+	return of[0].st_dev == of[1].st_dev && of[0].st_ino == of[1].st_ino;
+}
+
+/* What is in a group is killed with it. So no process gets there that the caller, who has given up root, could not kill by itself. The descriptor comes
+ * first: what was looked at is that process, if it still lives afterwards. */
+static int hold_process(const struct work *work, pid_t pid, struct error *err)
+{
+	_cleanup_close_ int fd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	bool fits = fd >= 0 && is_of_user(pid, work->options->uid) && share_user_namespace(pid, work->caller);
+
+	if (fd < 0 || poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) != 0)
+		return error_set(err, ESRCH, "process %d has ended", (int)pid);
+	return fits ? take_fd(&fd) : error_set(err, EPERM, "process %d is not one of QEMU's user and user namespace", (int)pid);
+}
+
 static int admit(struct work *work, const struct request *request, struct reply *reply, struct error *err)
 {
 	struct machine *machine = *find(work, request->id);
@@ -169,9 +219,39 @@ static int admit(struct work *work, const struct request *request, struct reply 
 		return error_set(err, ENOENT, "there is no machine of that name");
 	if (machine->group.n_dirs == 0)
 		return 0;
+	_cleanup_close_ int held = hold_process(work, request->pid, err);
+	if (held < 0)
+		return held;
 	dir = cgroup_memory_dir(&work->tree, &machine->group);
 	snprintf(reply->memory_dir, sizeof(reply->memory_dir), "%s", dir ? dir : "");
 	return cgroup_admit(&machine->group, request->pid, err);
+}
+
+/* It becomes the name of a group. */
+static bool is_id(const char *id)
+{
+	return id[0] && id[0] != '.' && !strchr(id, '/');
+}
+
+static void handle(struct work *work, const struct request *request, struct reply *reply)
+{
+	if (!is_id(request->id)) {
+		error_set(&reply->error, EINVAL, "that is no name of a machine");
+		return;
+	}
+	switch (request->op) {
+	case AIDE_PREPARE:
+		prepare(work, request->id, reply, &reply->error);
+		break;
+	case AIDE_ADMIT:
+		admit(work, request, reply, &reply->error);
+		break;
+	case AIDE_RELEASE:
+		release(work, find(work, request->id), &reply->error);
+		break;
+	default:
+		error_set(&reply->error, EBADMSG, "unknown request");
+	}
 }
 
 static void answer(struct work *work, struct request *request)
@@ -179,19 +259,7 @@ static void answer(struct work *work, struct request *request)
 	struct reply reply = {0};
 
 	request->id[ID_SIZE - 1] = '\0';
-	switch (request->op) {
-	case AIDE_PREPARE:
-		prepare(work, request->id, &reply, &reply.error);
-		break;
-	case AIDE_ADMIT:
-		admit(work, request, &reply, &reply.error);
-		break;
-	case AIDE_RELEASE:
-		release(work, find(work, request->id), &reply.error);
-		break;
-	default:
-		error_set(&reply.error, EBADMSG, "unknown request");
-	}
+	handle(work, request, &reply);
 	/* A caller that is gone is seen at the next read. */
 	send(work->socket_fd, &reply, sizeof(reply), MSG_NOSIGNAL);
 }
@@ -224,7 +292,10 @@ static void serve(struct work *work)
 
 static _Noreturn void aide_main(const struct aide_options *options, int socket_fd)
 {
-	struct work work = {.options = options, .socket_fd = socket_fd, .tree = {.ops = &cgroup_null_ops, .dir_of = CGROUP_NO_DIRS}};
+	struct work work = {.options = options,
+			    .caller = getppid(),
+			    .socket_fd = socket_fd,
+			    .tree = {.ops = &cgroup_null_ops, .dir_of = CGROUP_NO_DIRS}};
 	struct reply first = {0};
 
 	prctl(PR_SET_NAME, "bench-aide");

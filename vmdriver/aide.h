@@ -18,7 +18,7 @@ struct journal;
 struct aide_options {
 	bool link;                          /* a tap each machine */
 	const char *bridge;                 /* as in struct network_options */
-	uid_t uid;                          /* as which QEMU will open its tap */
+	uid_t uid;                          /* as which QEMU will run, and open its tap; seen from where aide_open() is called */
 	const char *cgroup_name;            /* of the run's group; NULL: no groups */
 	bool cgroup_required;               /* a limit that cannot be had is a failure, not a note */
 	const struct cgroup_limits *limits; /* of each machine */
@@ -39,10 +39,10 @@ struct aide;
 int aide_open(const struct aide_options *options, struct aide **ret, struct error *err);
 const struct aide_facts *aide_facts(const struct aide *aide);
 
-/* Makes tap and group of the machine `id` (unique, at most 47 characters); *ret_link stays as it is where there is none. On failure nothing is left. */
+/* Makes tap and group of the machine `id` (unique, at most 47 characters, no '/', not beginning with '.'; at most 4,096 at a time); *ret_link stays as it is where there is none. On failure nothing is left. */
 int aide_prepare(struct aide *aide, const char *id, struct network_link *ret_link, struct error *err);
 
-/* Moves QEMU into its group. `ret_memory_dir` (CGROUP_PATH_MAX): the folder that counts its memory, or empty. */
+/* Moves QEMU into its group; -EPERM when the process is not of options.uid, or not in the user namespace that the caller is in by now. `ret_memory_dir` (CGROUP_PATH_MAX): the folder that counts its memory, or empty. */
 int aide_admit(struct aide *aide, const char *id, pid_t pid, char *ret_memory_dir, struct error *err);
 
 /* Removes them. QEMU has ended. What was never made is no failure. */

@@ -125,6 +125,95 @@ Test(vm_aide, undoes_all_when_its_caller_is_killed)
 	close(ends[0]);
 }
 
+/* A process of the host that has nothing to do with QEMU. */
+static pid_t stranger(bool other_user)
+{
+	int ends[2], made;
+
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		made = other_user ? setresgid(54321, 54321, 54321) == 0 && setresuid(54321, 54321, 54321) == 0
+				  : unshare(CLONE_NEWUSER) == 0;
+		if (write(ends[1], &made, sizeof(made)) != sizeof(made))
+			_exit(1);
+		close_range(3, ~0u, 0);
+		pause();
+		_exit(0);
+	}
+	cr_assert_eq(read(ends[0], &made, sizeof(made)), sizeof(made));
+	cr_assert(made, "no process to play with");
+	close(ends[0]);
+	close(ends[1]);
+	return pid;
+}
+
+/* Its caller may have been taken over by the very guest that it was made to keep in check. */
+Test(vm_aide, does_nothing_to_processes_that_are_not_qemus)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct aide_options options = both(group_name());
+	struct aide *aide = open_aide(&options);
+	struct network_link link = NETWORK_LINK_NONE;
+	char dir[CGROUP_PATH_MAX] = "";
+	struct error err = {0};
+	pid_t pids[] = {stranger(true), stranger(false)}, ended = fork();
+
+	if (ended == 0)
+		_exit(0);
+	waitpid(ended, NULL, 0);
+	if (!aide_facts(aide)->groups)
+		cr_skip_test("no groups here");
+	cr_assert_eq(aide_prepare(aide, "one", &link, &err), 0, "%s", err.message);
+	for (size_t i = 0; i < 2; i++) {
+		cr_expect_eq(aide_admit(aide, "one", pids[i], dir, &err), -EPERM, "process %zu", i);
+		cr_expect_not(in_group(pids[i], group_name()), "process %zu is in the group", i);
+	}
+	cr_expect_eq(aide_admit(aide, "one", ended, dir, &err), -ESRCH);
+	cr_expect_eq(aide_release(aide, "one", &err), 0, "%s", err.message);
+	for (size_t i = 0; i < 2; i++) {
+		cr_expect_eq(waitpid(pids[i], NULL, WNOHANG), 0, "process %zu was killed", i);
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	aide_close(aide);
+}
+
+Test(vm_aide, takes_no_name_that_leads_elsewhere)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	static const char *const bad[] = {"", ".", "..", "../bench-elsewhere", "a/b", "/a", ".hidden"};
+	struct aide_options options = both(group_name());
+	struct aide *aide = open_aide(&options);
+	struct network_link link = NETWORK_LINK_NONE;
+	struct error err = {0};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_expect_eq(aide_prepare(aide, bad[i], &link, &err), -EINVAL, "'%s' is taken", bad[i]);
+		cr_expect_eq(aide_release(aide, bad[i], &err), -EINVAL, "'%s' is taken", bad[i]);
+	}
+	cr_expect_not(group_exists("bench-elsewhere"));
+	aide_close(aide);
+}
+
+Test(vm_aide, has_a_bound)
+{
+	_cleanup_(scratch_remove) struct scratch scratch = host_make();
+	struct aide *aide = open_aide(&(struct aide_options){0});
+	struct network_link link = NETWORK_LINK_NONE;
+	struct error err = {0};
+	char id[16];
+
+	for (int i = 0; i < 4096; i++) {
+		snprintf(id, sizeof(id), "m%d", i);
+		cr_assert_eq(aide_prepare(aide, id, &link, &err), 0, "%d: %s", i, err.message);
+	}
+	cr_expect_eq(aide_prepare(aide, "one-more", &link, &err), -E2BIG);
+	cr_expect_eq(aide_release(aide, "m7", &err), 0, "%s", err.message);
+	cr_expect_eq(aide_prepare(aide, "one-more", &link, &err), 0, "%s", err.message);
+	aide_close(aide);
+}
+
 Test(vm_aide, says_why_it_cannot)
 {
 	_cleanup_(scratch_remove) struct scratch scratch = host_make();
