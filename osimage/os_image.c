@@ -90,7 +90,7 @@ static int lock_cache(const char *dir, void (*note)(void *, const char *), void 
 	if (path_format(path, sizeof(path), err, "%s/lock", dir) < 0)
 		return -ENAMETOOLONG;
 
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return error_errno(err, "cache %s", path);

@@ -31,7 +31,7 @@ int disk_cache_lock(const char *dir, const char *what, void (*note)(void *, cons
 	if (rc < 0)
 		return error_hint(err, "make the cache folder writable");
 
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0) {
 		error_errno(err, "cache %s", path);

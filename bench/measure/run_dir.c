@@ -39,6 +39,26 @@ static void tag_cache(const char *path)
 		file_write_atomic(tag, CACHE_TAG "\n", sizeof(CACHE_TAG), 0644, NULL);
 }
 
+/* Kernels and whole systems come from there, and what is made there is made with our rights: nobody but us, and root,
+ * may have a hand in it. */
+static int check_cache(const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "cache folder %s", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0) {
+		error_set(err, EPERM, "the cache folder %s belongs to another user (%u)", path, (unsigned)st.st_uid);
+		return error_hint(err, "name a folder of your own in BENCH_CACHE_DIR");
+	}
+	if (st.st_mode & 022) {
+		error_set(err, EPERM, "others may write to the cache folder %s", path);
+		return error_hint(err, "chmod go-w it, if you trust what is in it; or name another in BENCH_CACHE_DIR");
+	}
+	return 0;
+}
+
 int cache_dir_path(char *ret, size_t size, bool make, struct error *err)
 {
 	const char *wish = getenv("BENCH_CACHE_DIR"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -59,6 +79,8 @@ int cache_dir_path(char *ret, size_t size, bool make, struct error *err)
 		if (rc < 0)
 			error_hint(err, "name a writable folder in BENCH_CACHE_DIR");
 		else
+			rc = check_cache(ret, err);
+		if (rc == 0)
 			tag_cache(ret);
 	}
 	return rc;

@@ -28,7 +28,7 @@ int run_dir_create(struct run_dir *ret, struct error *err);
 /* The parent of all run folders of this user. */
 int run_dir_parent(char *ret, size_t size, struct error *err);
 
-/* The cache folder's path; made when `make`. */
+/* The cache folder's path; when `make`, made, and refused (-EPERM) when it is another user's (root's is fine) or others may write to it. */
 int cache_dir_path(char *ret, size_t size, bool make, struct error *err);
 
 /* Removes the cache; refuses a folder that does not bear our tag. */

@@ -76,7 +76,7 @@ mkdir "$WORK/full"
 head -c 40M /dev/urandom >"$tree/big"
 cat >"$WORK/full.sh" <<'SH'
 set -eu
-mount -t tmpfs -o size=24m bench-test "$1"
+mount -t tmpfs -o size=24m,mode=755 bench-test "$1"
 for kept in kernels modules capabilities; do
 	[ -d "$2/vm/$kept" ] || continue
 	mkdir -p "$1/vm/$kept"
