@@ -5,10 +5,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* newer than the headers of Debian 12 */
+#endif
 
 int channel_listen(const char *path, struct error *err)
 {
@@ -43,6 +48,16 @@ int channel_accept(int listener, pid_t *ret_pid, struct error *err)
 		*ret_pid = peer.pid;
 	}
 	return take_fd(&fd);
+}
+
+int channel_peer(int fd, pid_t pid)
+{
+	int pidfd = -1;
+	socklen_t length = sizeof(pidfd);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) == 0)
+		return pidfd;
+	return errno == ENOPROTOOPT ? pidfd_open(pid, 0) : -1;
 }
 
 /* ---- console ---- */

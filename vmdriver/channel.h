@@ -14,6 +14,9 @@ int channel_listen(const char *path, struct error *err);
 /* Takes a connection that waits. Returns a blocking descriptor, -EAGAIN when none waits. `ret_pid` (may be NULL) is the peer's. */
 int channel_accept(int listener, pid_t *ret_pid, struct error *err);
 
+/* A descriptor of the process that connected: the very one where the kernel knows it (Linux 6.5), else the one that bears `pid` now. -1: it has ended. */
+int channel_peer(int fd, pid_t pid);
+
 /* ---- the kernel's console: drained by a thread (an unread port stops a whole guest), its end kept in memory ---- */
 
 enum { CONSOLE_BYTES = 16384 };

@@ -35,6 +35,10 @@ int host_check_options(const struct vm_options *o, struct error *err)
 			  VM_RUN_DIR_MAX);
 		return error_hint(err, "choose a shorter one, as /run/bench or /tmp");
 	}
+	if (o->uri && strncmp(o->uri, "test:", 5) == 0) {
+		error_set(err, ENOTSUP, "'%s': its machines are a pretence, and nothing starts", o->uri);
+		return error_hint(err, "use " VM_URI_EMBED);
+	}
 	if (o->memory_bytes < (4 << 20) || o->vcpus < 1)
 		return error_set(err, EINVAL, "a machine needs memory and at least one CPU");
 	if (o->restore && o->network == VM_NETWORK_BRIDGE)

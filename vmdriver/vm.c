@@ -92,7 +92,7 @@ static int take_connection(struct vm *vm, int which, struct error *err)
 	if (vm->view.launched_ns == 0) {
 		vm->view.launched_ns = now_ns;
 		vm->view.pid = pid;
-		vm->pidfd = pidfd_open(pid, 0);
+		vm->pidfd = channel_peer(fd, pid);
 		/* Long before libvirt lets it go: QEMU connects first, then it makes the machine. */
 		int rc = host_admit(vm, err);
 		if (rc < 0) {

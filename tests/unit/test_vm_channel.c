@@ -1,9 +1,11 @@
 /* Streams of a guest: who connected, and what its console said last. */
+#include <base/files.h>
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
 #include <criterion/criterion.h>
 #include <vmdriver/channel.h>
 #include <vmdriver/connection.h>
+#include <vmdriver/vm.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,6 +47,32 @@ Test(vm_channel, knows_who_connected)
 	close(listener);
 	unlink(path);
 	rmdir(dir);
+}
+
+/* The number that a descriptor of a process stands for; -1: it has ended, 0: no such descriptor. */
+static int number_of(int pidfd)
+{
+	char path[64], text[4096], value[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	return file_read("", path, text, sizeof(text), NULL) > 0 && text_field(text, "Pid", value, sizeof(value)) ? atoi(value) : 0;
+}
+
+/* Who connected may have ended, and its number may be another's. */
+Test(vm_channel, holds_the_process_that_connected_and_no_other)
+{
+	enum { PEERPIDFD = 77 };
+	int pair[2], held = -1;
+	socklen_t length = sizeof(held);
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	if (getsockopt(pair[0], SOL_SOCKET, PEERPIDFD, &held, &length) < 0)
+		cr_skip_test("this kernel goes by the number: %s", strerror(errno));
+	close(held);
+	/* A number that means another process by now. */
+	held = channel_peer(pair[0], getppid());
+	cr_expect_eq(number_of(held), (int)getpid());
+	close(held);
 }
 
 Test(vm_channel, a_path_that_is_too_long_is_said)
@@ -160,4 +188,16 @@ Test(vm_connection, which_uris)
 		cr_assert_eq(connection_check_uri(cases[i].uri, &err), cases[i].rc, "'%s': %s", cases[i].uri, err.message);
 		cr_assert(cases[i].rc == 0 || (err.message[0] && err.hint[0]), "'%s'", cases[i].uri);
 	}
+}
+
+/* libvirt's own pretence, which tests of ours look at, starts no guest. */
+Test(vm_connection, a_pretence_is_no_machine)
+{
+	const struct vm_options options = {
+		.uri = "test:///default", .run_dir = "/run/x", .cache_dir = "/nonexistent", .memory_bytes = 128 << 20, .vcpus = 1};
+	struct vm_host *host = NULL;
+	struct error err = {0};
+
+	cr_expect_eq(vm_host_open(&options, &host, &err), -ENOTSUP);
+	cr_expect(strstr(err.message, "test:///default") && strstr(err.hint, VM_URI_EMBED), "%s (%s)", err.message, err.hint);
 }
