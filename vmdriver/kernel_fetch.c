@@ -234,6 +234,13 @@ int kernel_fetch(const char *cache_dir, void (*note)(void *arg, const char *text
 	return fetch_into(dir, tool, NULL, err);
 }
 
+/* It comes out of a kernel's image, and becomes the name of a package and of a folder. */
+static bool is_version(const char *text)
+{
+	return text[0] && text[0] != '.' && text[0] != '-' &&
+	       strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.+~_-") == strlen(text);
+}
+
 int kernel_fetch_modules(const char *version, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
 			 struct error *err)
 {
@@ -241,6 +248,8 @@ int kernel_fetch_modules(const char *version, const char *cache_dir, void (*note
 	char dir[PATH_MAX], place[PATH_MAX], text[256];
 	const char *tool = kernel_fetch_tool();
 
+	if (!is_version(version))
+		return error_set(err, EINVAL, "the kernel says that its version is '%.80s', which is none", version);
 	if (!tool || strcmp(tool, "apt-get") != 0) {
 		error_set(err, ENOENT, "no modules of kernel %.80s: /lib/modules/%.80s is not there, and no tool known here could get them",
 			  version, version);

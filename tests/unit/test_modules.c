@@ -44,6 +44,19 @@ Test(modules, names_of_what_a_machine_has)
 	cr_assert_str_eq(modules_for("microvm", MODULES_OVERLAY, names), "overlay");
 }
 
+/* ---- versions ---- */
+
+Test(modules, a_version_that_leads_elsewhere_is_refused, .init = setup, .fini = teardown)
+{
+	static const char *const bad[] = {"", "..", "../../etc", "6.1/../..", "-o", "6.1 x", "6.1\n", "6.1\xc3\xa4", "6.1;x"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct error err = {0};
+
+		cr_expect_eq(kernel_fetch_modules(bad[i], dir, NULL, NULL, &err), -EINVAL, "'%s': %s", bad[i], err.message);
+	}
+}
+
 /* ---- out of a package ---- */
 
 static const char *make_rpm_like(const char *const *members)
