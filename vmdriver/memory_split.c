@@ -60,6 +60,11 @@ int memory_split_read(FILE *smaps, int64_t memory_bytes, struct memory_split *re
 	return 0;
 }
 
+int64_t memory_split_claim(uint64_t kib, int64_t memory_bytes)
+{
+	return kib > (uint64_t)memory_bytes / 1024 ? memory_bytes : (int64_t)(kib * 1024);
+}
+
 /* The balloon answers what the guest told it last, once a second; QEMU alone knows its size. */
 static void read_balloon(struct vm *vm, struct vm_memory *ret)
 {
@@ -68,9 +73,9 @@ static void read_balloon(struct vm *vm, struct vm_memory *ret)
 
 	for (int i = 0; i < n; i++) {
 		if (stats[i].tag == VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON)
-			ret->balloon_bytes = (int64_t)stats[i].val * 1024;
+			ret->balloon_bytes = memory_split_claim(stats[i].val, vm->host->domain.memory_bytes);
 		if (stats[i].tag == VIR_DOMAIN_MEMORY_STAT_UNUSED)
-			ret->balloon_unused_bytes = (int64_t)stats[i].val * 1024;
+			ret->balloon_unused_bytes = memory_split_claim(stats[i].val, vm->host->domain.memory_bytes);
 	}
 }
 

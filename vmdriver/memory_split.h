@@ -13,3 +13,6 @@ struct memory_split {
 
 /* From an open /proc/PID/smaps. `memory_bytes` is what the guest was given. -EIO when it is no such file. */
 int memory_split_read(FILE *smaps, int64_t memory_bytes, struct memory_split *ret, struct error *err);
+
+/* What a guest says of itself, in KiB, as bytes of the memory that it was given: it may say anything. */
+int64_t memory_split_claim(uint64_t kib, int64_t memory_bytes);

@@ -67,6 +67,16 @@ Test(vm_snapshot, guests_memory_is_the_mapping_of_its_size)
 	cr_expect_eq(found.total_pss_bytes, -2, "untouched");
 }
 
+Test(vm_memory, a_guest_cannot_claim_more_than_it_has)
+{
+	cr_expect_eq(memory_split_claim(0, 128 << 20), 0);
+	cr_expect_eq(memory_split_claim(1000, 128 << 20), 1000 * 1024);
+	cr_expect_eq(memory_split_claim(128 << 10, 128 << 20), 128 << 20);
+	cr_expect_eq(memory_split_claim((128 << 10) + 1, 128 << 20), 128 << 20);
+	cr_expect_eq(memory_split_claim(UINT64_MAX, 128 << 20), 128 << 20);
+	cr_expect_eq(memory_split_claim(UINT64_MAX / 1024 + 2, 128 << 20), 128 << 20, "a product that overflows");
+}
+
 /* ---- real machines ---- */
 
 static void prepare_restore(struct scene *s)
