@@ -68,7 +68,7 @@ static int read_module(const char *path, struct module_file *ret, struct error *
 	archive_read_support_format_raw(a);
 	if (archive_read_open_filename(a, path, FIRST_BYTES) != ARCHIVE_OK || archive_read_next_header(a, &entry) != ARCHIVE_OK)
 		return error_set(err, EBADMSG, "module %s: %s", path, archive_error_string(a) ? archive_error_string(a) : "empty");
-	while (n > 0 && used < MODULE_MAX_BYTES) {
+	while (n > 0 && used <= MODULE_MAX_BYTES) {
 		if (used == room) {
 			room = room ? 2 * room : FIRST_BYTES;
 			char *more = realloc(data, room);
@@ -79,6 +79,8 @@ static int read_module(const char *path, struct module_file *ret, struct error *
 		n = archive_read_data(a, data + used, room - used);
 		used += n > 0 ? (size_t)n : 0;
 	}
+	if (used > MODULE_MAX_BYTES)
+		return error_set(err, E2BIG, "module %s has more than %d MiB", path, MODULE_MAX_BYTES >> 20);
 	if (n < 0 || used < 4 || memcmp(data, "\177ELF", 4) != 0)
 		return error_set(err, EBADMSG, "module %s: damaged", path);
 	ret->data = take_ptr(data);
