@@ -120,7 +120,7 @@ int host_add_os_disk(const struct vm_host *host, const char *layer, struct domai
 		return error_set(err, E2BIG, "more than %d disks", DOMAIN_DISKS_MAX);
 	/* The first, whatever else there is: the kernel is told to look there. */
 	memmove(&config->disks[1], &config->disks[0], config->n_disks * sizeof(config->disks[0]));
-	config->disks[0] = (struct domain_disk){.path = layer, .target = "vda", .format = "qcow2"};
+	config->disks[0] = (struct domain_disk){.path = layer, .target = "vda", .format = "qcow2", .report_errors = true};
 	config->n_disks++;
 	return file_copy(host->layer, layer, 0600, err);
 }

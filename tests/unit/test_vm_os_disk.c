@@ -93,6 +93,22 @@ Test(vm_os_disk, missing_tools_are_named_with_a_remedy)
 	cr_assert(strstr(err.message, "is not installed") && strstr(err.hint, "mtools"), "%s (%s)", err.message, err.hint);
 }
 
+/* A full disk of the host is the guest's error: QEMU's default would stop the machine without a word. */
+Test(vm_os_disk, errors_are_the_guests, .init = enter, .fini = leave)
+{
+	_cleanup_free_ struct vm_host *host = calloc(1, sizeof(*host));
+	struct domain_config config = {.n_disks = 1, .disks = {{.target = "vdb"}}};
+	struct error err = {0};
+
+	cr_assert(host);
+	snprintf(host->layer, sizeof(host->layer), "%s", put("layer", "empty", 0600));
+	cr_assert_eq(host_add_os_disk(host, below("copy"), &config, &err), 0, "%s", err.message);
+	cr_assert_eq(config.n_disks, 2);
+	cr_expect_str_eq(config.disks[0].target, "vda");
+	cr_expect(config.disks[0].report_errors);
+	cr_expect_str_eq(config.disks[1].target, "vdb");
+}
+
 /* ---- the cache ---- */
 
 /* An image's archive as if it had been made, and a tar that ends as `script` says. */
