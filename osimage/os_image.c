@@ -160,6 +160,14 @@ static int run_mmdebstrap(const char *work, const char *target, struct error *er
 	return rc > 0 ? tool_error(rc, output, err) : 0;
 }
 
+/* Its name stands for a whole image, also after a power cut. */
+static int publish(const char *work, const char *made, const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || syncfs(fd) < 0 || rename(made, path) < 0 ? error_errno(err, "keep the image %s", path) : 0;
+}
+
 /* In a folder of its own; it moves to its place in one step, complete. */
 static int make(const char *dir, const struct os_image *image, enum os_image_form form, struct error *err)
 {
@@ -177,8 +185,8 @@ static int make(const char *dir, const struct os_image *image, enum os_image_for
 		rc = path_format(home, sizeof(home), err, "%s/%.32s", dir, image->key);
 	if (rc == 0)
 		rc = dir_make(home, 0700, err);
-	if (rc == 0 && rename(made, image->path) < 0)
-		rc = error_errno(err, "name the image %s", image->path);
+	if (rc == 0)
+		rc = publish(work, made, image->path, err);
 	dir_remove(work, NULL);
 	return rc;
 }
