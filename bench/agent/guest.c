@@ -84,8 +84,18 @@ int guest_load_modules(void)
 {
 	static _Alignas(struct entry) char entries[8192];
 	int dir = open("/modules", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	long got = dir < 0 ? 0 : syscall(SYS_getdents64, dir, entries, sizeof(entries));
+	long got = 0, more = 1;
 	int rc = 0;
+
+	/* The kernel may give them in parts. */
+	while (dir >= 0 && more > 0) {
+		more = syscall(SYS_getdents64, dir, entries + got, sizeof(entries) - (size_t)got);
+		got += more > 0 ? more : 0;
+	}
+	if (more < 0) {
+		complain("/modules", errno);
+		rc = -1;
+	}
 
 	for (int number = 0; rc == 0 && number < 100; number++)
 		for (long at = 0; rc == 0 && at < got;) {
