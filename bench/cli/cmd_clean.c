@@ -123,11 +123,11 @@ int cmd_clean(int argc, char **argv)
 		printf("%d container%s alive, not touched\n", command.containers, command.containers == 1 ? " is" : "s are");
 	if (command.alive > 0)
 		printf("%d run%s alive, not touched\n", command.alive, command.alive == 1 ? " is" : "s are");
-	if (command.dead == 0)
-		puts("nothing is left behind");
 	if (command.resisted > 0)
 		return report_error(&command.err, EXIT_COULD_NOT_RUN);
 	if (command.cache && !command.check && command.alive == 0 && remove_cache(&command.err) < 0)
 		return report_error(&command.err, EXIT_COULD_NOT_RUN);
+	if (command.dead == 0)
+		puts("nothing is left behind");
 	return command.check && command.dead > 0 ? EXIT_FINDING : EXIT_FINE;
 }

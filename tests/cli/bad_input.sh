@@ -58,6 +58,12 @@ expect_fail 3 "start 2 hangs as declared" bench run startup --driver mock:hang=1
 expect_fail 3 "not ready in time in any of its first starts" bench run startup --driver mock:hang=1 --n 5 --warmup 0 --out "$WORK/later"
 [ "$(grep -c '"censored"' "$WORK/late/result.json")" -ge 1 ] || fail "censored starts are not in the result"
 
+# What is no cache of ours stays, and nothing is said to be well.
+mkdir "$WORK/no-cache"
+expect_fail 3 "does not look like a cache" env BENCH_CACHE_DIR="$WORK/no-cache" BENCH_RUN_DIR="$WORK/run" "$BIN/bench" clean --cache
+[ ! -s "$WORK/stdout" ] || fail "clean --cache fails and says: $(cat "$WORK/stdout")"
+[ -d "$WORK/no-cache" ] || fail "clean --cache removed what is no cache"
+
 # Help at every level, on stdout, with status 0.
 for command in "" run show doctor clean; do
 	# shellcheck disable=SC2086
