@@ -8,6 +8,7 @@
 #include <netinet/if_ether.h>
 #include <netinet/ip6.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static struct network_link attach_tap(struct network *network, uid_t owner)
 {
@@ -23,7 +24,8 @@ static int plug(const struct network_link *link)
 	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
-	cr_assert_geq(fd, 0);
+	if (fd < 0)
+		return -errno;
 	strcpy(request.ifr_name, link->host_name);
 	if (ioctl(fd, TUNSETIFF, &request) == 0)
 		return fd;
@@ -202,6 +204,12 @@ Test(network_tap, its_owner_alone_may_open_it)
 	_cleanup_(scratch_remove) struct scratch scratch = host_make();
 	struct network *network = network_make(&(struct network_options){0});
 	struct network_link link = attach_tap(network, 54321);
+	struct stat st;
+
+	if (stat("/dev/net/tun", &st) < 0 || (st.st_mode & 06) != 06) {
+		network_close(network);
+		cr_skip_test("/dev/net/tun is closed to other users here");
+	}
 
 	cr_assert_eq(as_user(54321, &link), 0);
 	cr_assert_eq(as_user(54322, &link), EPERM);
