@@ -52,7 +52,7 @@ static void send_question(int fd, const struct network_link *link)
 	cr_assert_eq(write(fd, &frame, sizeof(frame)), sizeof(frame), "%s", strerror(errno));
 }
 
-static bool hears_answer(int fd, const struct network_link *link)
+static bool hears_answer(int fd, const struct network_link *link, int timeout_ms)
 {
 	unsigned char frame[2048];
 	struct ether_arp arp;
@@ -61,7 +61,7 @@ static bool hears_answer(int fd, const struct network_link *link)
 	for (int i = 0; i < 50; i++) {
 		struct pollfd readable = {.fd = fd, .events = POLLIN};
 
-		if (poll(&readable, 1, 5000) != 1)
+		if (poll(&readable, 1, timeout_ms) != 1)
 			return false;
 		ssize_t got = read(fd, frame, sizeof(frame));
 		if (got < (ssize_t)(sizeof(struct ethhdr) + sizeof(arp)) || frame[12] != ETH_P_ARP >> 8 || frame[13] != (ETH_P_ARP & 255))
@@ -69,6 +69,17 @@ static bool hears_answer(int fd, const struct network_link *link)
 		memcpy(&arp, frame + sizeof(struct ethhdr), sizeof(arp));
 		inet_ntop(AF_INET, arp.arp_spa, from, sizeof(from));
 		if (ntohs(arp.ea_hdr.ar_op) == ARPOP_REPLY && strcmp(from, link->gateway) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Asked again: a port carries a moment after it was plugged, when a worker of the kernel has got round to it. */
+static bool finds_gateway(int fd, const struct network_link *link)
+{
+	for (int i = 0; i < 100; i++) {
+		send_question(fd, link);
+		if (hears_answer(fd, link, 200))
 			return true;
 	}
 	return false;
@@ -84,8 +95,7 @@ Test(network_tap, a_guest_on_it_finds_the_host)
 
 	cr_assert_geq(fd, 0, "plug: %s", strerror(-fd));
 	cr_assert_eq(plug(&link), -EBUSY, "two guests on one tap");
-	send_question(fd, &link);
-	cr_assert(hears_answer(fd, &link), "nobody answers");
+	cr_assert(finds_gateway(fd, &link), "nobody answers");
 	close(fd);
 	cr_assert(link_exists(link.host_name), "it went with its guest");
 	cr_assert_eq(network_detach(network, &link, &err), 0, "%s", err.message);
@@ -157,12 +167,10 @@ Test(network_tap, a_guest_that_says_it_is_a_router_is_not_believed)
 	cr_assert_geq(fd, 0, "plug: %s", strerror(-fd));
 	if (access("/proc/net/if_inet6", R_OK) < 0)
 		cr_skip_test("this kernel has no IPv6");
-	send_question(fd, &link);
-	cr_assert(hears_answer(fd, &link), "nobody answers");
+	cr_assert(finds_gateway(fd, &link), "nobody answers");
 	/* Frames are taken in order: who answers the question has seen the advertisement. */
 	send_advertisement(fd, &link);
-	send_question(fd, &link);
-	cr_assert(hears_answer(fd, &link), "nobody answers");
+	cr_assert(finds_gateway(fd, &link), "nobody answers");
 	cr_assert_not(names_link("/proc/net/ipv6_route", network_bridge(network)), "the host has a route of IPv6 over the bridge");
 	cr_assert_not(names_link("/proc/net/if_inet6", network_bridge(network)), "the bridge has an address of IPv6");
 	network_close(network);
