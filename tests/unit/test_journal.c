@@ -236,7 +236,7 @@ static void move_into(int group_fd, pid_t pid)
 }
 
 /* What the root of a system container could have made of its part: deeper than a stack, longer than a path, hidden, and with somebody in each. */
-Test(journal, a_group_goes_whatever_was_made_below_it, .timeout = 60)
+Test(journal, a_group_goes_whatever_was_made_below_it)
 {
 	struct scratch scratch = scratch_make();
 	struct journal *journal = open_in(&scratch);
