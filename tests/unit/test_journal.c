@@ -238,12 +238,12 @@ static void move_into(int group_fd, pid_t pid)
 /* What the root of a system container could have made of its part: deeper than a stack, longer than a path, hidden, and with somebody in each. */
 Test(journal, a_group_goes_whatever_was_made_below_it)
 {
-	struct scratch scratch = scratch_make();
-	struct journal *journal = open_in(&scratch);
 	char group[128], name[NAME_MAX + 1] = "";
 	struct error err = {0};
 
 	group_make(group, sizeof(group));
+	struct scratch scratch = scratch_make();
+	struct journal *journal = open_in(&scratch);
 	cr_assert_eq(journal_add(journal, JOURNAL_CGROUP, group, NULL), 0);
 	memset(name, 'n', NAME_MAX);
 	int fds[] = {chain_make(group, "d", DEEP), chain_make(group, name, LONG_NAMES), chain_make(group, ".hidden", 1)};
