@@ -20,7 +20,7 @@ static const char usable[] = "usable: ";
 
 static bool cache_path(const char *cache_dir, char *ret, size_t size)
 {
-	return cache_dir && path_format(ret, size, NULL, "%s/vm/kvm-proof", cache_dir) == 0;
+	return cache_dir && path_format(ret, size, NULL, "%s/vm/capabilities/kvm-proof", cache_dir) == 0;
 }
 
 static const char *line_fingerprint(const char *line)

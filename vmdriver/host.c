@@ -257,6 +257,8 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 	if (first && rc == 0 && o->note)
 		o->note(o->note_arg, "libvirt looks at QEMU for the first time");
 	if (rc == 0)
+		rc = host_confine(host, o, caps, err);
+	if (rc == 0)
 		rc = connection_open(host->facts.uri, host->dir, caps, &host->connection, err);
 	if (rc == 0)
 		rc = host_watch(host, err);

@@ -99,6 +99,9 @@ int host_write_initramfs(struct vm_host *host, const struct vm_options *options,
 /* The part of the description that is about the network and shared by all machines, and the fact. */
 void host_set_network(struct vm_host *host, const struct vm_options *options);
 
+/* Confines this process to what running these machines takes (confine.h); `capabilities`: where libvirt's findings are kept. One thread alone. */
+int host_confine(struct vm_host *host, const struct vm_options *options, const char *capabilities, struct error *err);
+
 /* Makes what one machine needs of root, and completes its description: tap, hardware address, what the guest is told. */
 int host_prepare_surroundings(struct vm *vm, struct domain_config *config, struct error *err);
 

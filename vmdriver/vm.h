@@ -4,7 +4,7 @@
  * initramfs, libvirt's look at QEMU, proof of the accelerator); it is paid once.
  *
  * Give this library a process of its own. It must have one thread when it opens; opening sets LIBVIRT_LOG_OUTPUTS, LC_ALL=C and XDG_*
- * in its environment, starts libvirt's threads, and moves root into a user namespace (account.h), all for the rest of its life; libvirt's embedded
+ * in its environment, starts libvirt's threads, moves root into a user namespace (account.h), and confines the process (confine.h), all for the rest of its life; libvirt's embedded
  * driver allows one root folder a process, so another vm_host_open() needs the same run_dir. Its parent should be a child subreaper that
  * waits: libvirt looks for each QEMU to be collected, and some programs that are process 1 are slow to do that. The process itself must not be
  * the subreaper: nobody would collect while it waits for libvirt. Neither this library nor libvirt prints anything.
@@ -138,7 +138,8 @@ struct vm_facts {
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
 	bool cache_unwritable;  /* what was found out is not kept, the next run looks again */
-	bool without_root;      /* this process was root, and left that for libvirt's sake (account.h) */
+	bool without_root;      /* this process was root, and left its capabilities for libvirt's sake (account.h) */
+	char confined[40];      /* what Landlock keeps from libvirt and QEMU (confine.h), or empty */
 	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
 	int64_t snapshot_boot_ns, snapshot_save_ns;
 	bool traced;                  /* QEMU stamps vCPUs and kernel */

@@ -81,8 +81,11 @@ void vm_report(const struct vm_facts *facts, const struct vm_options *options, i
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
+	driver_info_set(info, "confined", "%s", facts->confined[0] ? facts->confined : "no");
 	if (facts->without_root)
-		driver_info_note(info, "QEMU runs without root's rights, in a user namespace");
+		driver_info_note(info, "QEMU has no capability over the host, in a user namespace; %s",
+				 facts->confined[0] ? "Landlock keeps it to its own files and devices"
+						    : "but it owns root's files, and this kernel has no Landlock to keep it from them");
 	report_limits(facts, options, info);
 	report_start(facts, info);
 	report_os(facts, options, limit_bytes, info);
