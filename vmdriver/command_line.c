@@ -10,7 +10,7 @@
 
 /* What every guest gets. ttyS0 belongs to the init program alone; the kernel speaks on ttyS1, and only when it panics; a panic
  * resets at once, which ends the machine; "quiet" also silences the code before the kernel, whose words some firmware puts on ttyS0.
- * Nothing here makes the guest faster or weaker than its distribution means it to be. */
+ * Nothing here makes the guest weaker than its distribution means it to be. */
 #define COMMAND_LINE_COMMON "console=ttyS1 quiet loglevel=1 panic=-1 BENCH_CONTROL=/dev/ttyS0 BENCH_POWEROFF=poweroff"
 
 /* The kernel waits for ten ticks of the timer within 40 ms of its counter, and panics ("IO-APIC + timer doesn't work") where the host gives an emulated
@@ -46,20 +46,21 @@ static uint64_t tsc_khz(void)
 }
 
 /* What each word costs a start stands in docs/methodology.md. */
-#define TUNE_SELFTESTS " cryptomgr.notests"
+#define TUNE_START " cryptomgr.notests noreplace-smp"
 #define TUNE_ALL                                                                                                                           \
-	TUNE_SELFTESTS " mitigations=off init_on_alloc=0 noreplace-smp rcupdate.rcu_expedited=1 "                                          \
-		       "initcall_blacklist=init_kprobe_trace,load_system_certificate_list,crypto_kdf108_init"
+	TUNE_START " mitigations=off init_on_alloc=0 rcupdate.rcu_expedited=1 "                                                            \
+		   "initcall_blacklist=init_kprobe_trace,load_system_certificate_list,crypto_kdf108_init"
 
-static const char *const tunes[VM_TUNE_COUNT] = {"", TUNE_SELFTESTS, TUNE_ALL};
+static const char *const tunes[VM_TUNE_COUNT] = {"", TUNE_START, TUNE_ALL};
 
 int host_command_line(const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size, struct error *err)
 {
 	bool microvm = strcmp(machine, "microvm") == 0;
 	char frequency[48] = "";
 
-	/* microvm has no timer chip by which an emulated guest could measure its counter: beside a busy neighbour it would try for ever. */
-	if (microvm && tcg)
+	/* An emulated guest measures its counter against an emulated timer, and takes long for it, or a wrong answer, beside a busy neighbour; microvm has
+	 * no such timer and would try for ever. Under KVM the host tells it (kvm_get_tsc_khz() of arch/x86/kernel/kvmclock.c). */
+	if (tcg)
 		snprintf(frequency, sizeof(frequency), " tsc_early_khz=%llu", (unsigned long long)tsc_khz());
 
 	int length = snprintf(ret, size, "%s%s%s%s%s%s%s", COMMAND_LINE_COMMON, microvm ? " reboot=t" : "", tcg ? NO_TIMER_CHECK : "",

@@ -53,15 +53,15 @@ enum vm_os {
 /* AUTO: unpacked by the host where that can be done, which starts faster (kernel_form.h); a complete system keeps its own form. */
 enum vm_kernel_form { VM_KERNEL_AUTO, VM_KERNEL_BZIMAGE, VM_KERNEL_VMLINUX, VM_KERNEL_COUNT };
 
-/* What the guest's kernel leaves out of its start, by its command line. Never by default: both change what is compared, and are named in a result. */
+/* What the guest's kernel leaves out of its start, by its command line. Each changes what is compared, and is named in a result. */
 enum vm_tune {
 	VM_TUNE_OFF,
-	VM_TUNE_SELFTESTS, /* the self-tests of its ciphers */
-	VM_TUNE_ALL,       /* and what protects it: mitigations, memory zeroed before use; and what this start needs no part of */
+	VM_TUNE_START, /* work of the start alone, which weakens nothing: the self-tests of its ciphers, its patching of itself for one processor */
+	VM_TUNE_ALL,   /* and what protects it: mitigations, memory zeroed before use; and what this start needs no part of */
 	VM_TUNE_COUNT
 };
 
-static const char *const vm_tune_names[] = {"off", "selftests", "all"};
+static const char *const vm_tune_names[] = {"off", "start", "all"};
 _Static_assert(sizeof(vm_tune_names) / sizeof(vm_tune_names[0]) == VM_TUNE_COUNT, "one name a degree");
 
 static const char *const vm_kernel_names[] = {"auto", "bzimage", "vmlinux"};

@@ -28,8 +28,9 @@ const struct driver_option vm_options_table[] = {
 	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
 	{"kernel_form", "auto|bzimage|vmlinux",
 	 "packed as distributions ship it, or unpacked by the host (default: auto, what starts faster)"},
-	{"tune", "off|selftests|all",
-	 "the guest's kernel starts without self-tests of ciphers; or without its protections too: docs/methodology.md (default off)"},
+	{"tune", "off|start|all",
+	 "what the guest's kernel leaves out: nothing; self-tests of ciphers and patching for one processor; its protections, too (default "
+	 "start; os: off)"},
 	{"modules", "NAMES",
 	 "more modules of the guest's kernel, separated by blanks; none: no modules at all (default: what its devices need)"},
 	{"root", "program|initramfs|ext4|squashfs|erofs",
@@ -126,7 +127,8 @@ static int read_boot(const struct driver_spec *spec, struct vm_options *ret, str
 	if (at < 0)
 		return at;
 	ret->kernel_form = (enum vm_kernel_form)at;
-	at = find_word("tune", driver_option(spec, "tune", "off"), vm_tune_names, VM_TUNE_COUNT, "off, selftests or all", err);
+	at = find_word("tune", driver_option(spec, "tune", vm_tune_names[ret->tune]), vm_tune_names, VM_TUNE_COUNT, "off, start or all",
+		       err);
 	if (at < 0)
 		return at;
 	ret->tune = (enum vm_tune)at;
@@ -205,6 +207,8 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 		.trace_process = config->record_steps,
 		.journal = config->journal,
 		.os = kind->os,
+		/* A complete system starts as its distribution starts it. */
+		.tune = kind->os == VM_OS_NONE ? VM_TUNE_START : VM_TUNE_OFF,
 		.modules = driver_option(spec, "modules", NULL),
 	};
 	if (kind->memory_bytes > ret->memory_bytes)

@@ -22,10 +22,12 @@ static void report_kernel(const struct vm_facts *facts, const struct vm_options 
 	driver_info_set(info, "cmdline", "%s", facts->command_line);
 	driver_info_set(info, "tune", "%s", vm_tune_names[options->tune]);
 	if (options->tune != VM_TUNE_OFF)
-		driver_info_note(info, "tune=%s: the guest's kernel does less than its distribution's does (%s)",
-				 vm_tune_names[options->tune],
-				 options->tune == VM_TUNE_ALL ? "no self-tests of ciphers, no mitigations, memory is not zeroed before use"
-							      : "no self-tests of ciphers");
+		driver_info_note(
+			info,
+			"tune=%s: the guest's kernel does less at its start than its distribution's does: no self-tests of ciphers, no "
+			"patching for one processor%s",
+			vm_tune_names[options->tune],
+			options->tune == VM_TUNE_ALL ? "; no mitigations, memory is not zeroed before use" : " (tune=off does all)");
 }
 
 static void report_os(const struct vm_facts *facts, const struct vm_options *options, int64_t limit_bytes, struct driver_info *info)

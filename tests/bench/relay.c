@@ -1,9 +1,10 @@
-/* The stream of an agent that runs as a service of a whole system, for a runtime that only its command line is known of:
+/* The stream of an agent that has no other way to us, for a runtime of which only its command line is known:
  *
- *   os-relay SOCKET PROGRAM ARGUMENT… [-- STOP-PROGRAM ARGUMENT…]
+ *   relay SOCKET PROGRAM ARGUMENT… [-- STOP-PROGRAM ARGUMENT…]
  *
- * Listens at SOCKET, starts PROGRAM, and carries bytes between its own streams and whoever connects. When either side ends the stream, it runs
- * STOP-PROGRAM and waits for both. The program's streams are a file in memory: some runtimes change the owner of what they inherit. */
+ * Listens at SOCKET, where everybody who reaches its folder may connect, starts PROGRAM, and carries bytes between its own streams and whoever connects.
+ * PROGRAM may end with status 0 before or meanwhile: what it started goes on. When either side ends the stream, it runs STOP-PROGRAM and waits for both.
+ * The program's streams are a file in memory: some runtimes change the owner of what they inherit. Its words are told when it fails. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,25 +41,51 @@ static bool carry(int from, int to)
 	return length > 0;
 }
 
-/* Returns when the program ends, nobody connects any more, or one of both sides is done. */
-static void relay(int listener, pid_t program)
+/* The program has failed. */
+static bool failed(pid_t *program)
 {
-	struct pollfd waits[2] = {{.fd = listener, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
-	int stream = -1;
+	int status;
 
-	while (waitpid(program, NULL, WNOHANG) == 0) {
-		if (poll(waits, 2, 100) <= 0)
-			continue;
-		if (stream < 0) {
+	if (*program <= 0 || waitpid(*program, &status, WNOHANG) != *program)
+		return false;
+	*program = 0;
+	return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+/* Returns when the program fails, nobody can connect any more, or one of both sides is done. */
+static bool relay(int listener, pid_t *program)
+{
+	/* Before there is a stream, our own input is only looked at for its end. */
+	struct pollfd waits[2] = {{.fd = listener, .events = POLLIN}, {.fd = STDIN_FILENO, .events = 0}};
+	int stream = -1;
+	bool fine = true;
+
+	while (fine) {
+		int ready = poll(waits, 2, 100);
+
+		if (failed(program))
+			fine = false;
+		else if (ready > 0 && stream < 0 && waits[0].revents) {
 			stream = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 			waits[0].fd = stream;
-			waits[1].fd = STDIN_FILENO;
-		} else if ((waits[0].revents && !carry(stream, STDOUT_FILENO)) || (waits[1].revents && !carry(STDIN_FILENO, stream))) {
+			waits[1].events = POLLIN;
+		} else if (ready > 0 && ((waits[0].revents && !carry(stream, STDOUT_FILENO)) ||
+					 (waits[1].revents && (stream < 0 || !carry(STDIN_FILENO, stream))))) {
 			break;
 		}
 	}
 	if (stream >= 0)
 		close(stream);
+	return fine;
+}
+
+static void tell(int words)
+{
+	char text[1024];
+	ssize_t length = pread(words, text, sizeof(text), 0);
+
+	if (length > 0)
+		(void)!write(STDERR_FILENO, text, (size_t)length);
 }
 
 int main(int argc, char **argv)
@@ -74,16 +102,19 @@ int main(int argc, char **argv)
 		stop++;
 	if (*stop)
 		*stop++ = NULL;
+	umask(0);
 	if (listener < 0 || words < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 1) < 0) {
-		perror("os-relay");
+		perror("relay");
 		return 1;
 	}
 	pid_t program = start(argv + 2, words);
-	relay(listener, program);
+	bool fine = relay(listener, &program);
 	if (*stop)
 		waitpid(start(stop, words), NULL, 0);
-	while (waitpid(program, NULL, 0) < 0 && errno == EINTR)
+	while (program > 0 && waitpid(program, NULL, 0) < 0 && errno == EINTR)
 		;
+	if (!fine)
+		tell(words);
 	unlink(argv[1]);
-	return 0;
+	return fine ? 0 : 1;
 }
