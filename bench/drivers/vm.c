@@ -142,6 +142,7 @@ const struct driver vm_driver = {
 	.summary = "the agent as PID 1 of a virtual machine, through libvirt and QEMU",
 	.options = vm_options_table,
 	.preset = "kind",
+	.kinds = vm_kinds,
 	.caps = DRIVER_IS_GUEST,
 	.probe = vm_probe,
 	.open = vm_open,

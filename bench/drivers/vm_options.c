@@ -49,31 +49,34 @@ const struct driver_option vm_options_table[] = {
 
 /* Kinds of machines people compare: each is a set of defaults, which other options may change. */
 static const struct kind {
-	const char *name, *machine;
+	const char *machine;
 	bool restore;
 	enum vm_os os;
 	int64_t memory_bytes; /* 0: the run's limit */
 } kinds[] = {
-	{"q35", "q35", false, VM_OS_NONE, 0},
-	{"microvm", "microvm", false, VM_OS_NONE, 0},
-	{"restore", "q35", true, VM_OS_NONE, 0},
-	{"os", "q35", false, VM_OS_DIRECT, INT64_C(512) << 20},
-	{"os-firmware", "q35", false, VM_OS_FIRMWARE, INT64_C(512) << 20},
+	{"q35", false, VM_OS_NONE, 0},
+	{"microvm", false, VM_OS_NONE, 0},
+	{"q35", true, VM_OS_NONE, 0},
+	{"q35", false, VM_OS_DIRECT, INT64_C(512) << 20},
+	{"q35", false, VM_OS_FIRMWARE, INT64_C(512) << 20},
 };
+
+const char *const vm_kinds[] = {"q35", "microvm", "restore", "os", "os-firmware", NULL};
+_Static_assert(sizeof(vm_kinds) / sizeof(vm_kinds[0]) == sizeof(kinds) / sizeof(kinds[0]) + 1, "one name a kind");
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
 {
-	const char *name = driver_option(spec, "kind", kinds[0].name);
+	const char *name = driver_option(spec, "kind", vm_kinds[0]);
 	char known[120] = "";
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; vm_kinds[i]; i++) {
 		size_t used = strlen(known);
 
-		if (strcmp(kinds[i].name, name) == 0) {
+		if (strcmp(vm_kinds[i], name) == 0) {
 			*ret = &kinds[i];
 			return 0;
 		}
-		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", kinds[i].name);
+		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", vm_kinds[i]);
 	}
 	error_set(err, EINVAL, "kind of virtual machine '%s' is not known", name);
 	return error_hint(err, "kinds: %s", known);

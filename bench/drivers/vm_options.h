@@ -7,6 +7,7 @@
 #include <vmdriver/vm.h>
 
 extern const struct driver_option vm_options_table[];
+extern const char *const vm_kinds[];
 
 /* Reads the options; `name`, `source`, and the configuration keep what the result points to. Opens nothing. */
 int vm_options_read(const struct driver_config *config, char name[64], struct vm_disk_source *source, struct vm_options *ret,

@@ -25,7 +25,7 @@ change zeroing append=init_on_alloc=0
 change smp-patching append=noreplace-smp
 change rcu append=rcupdate.rcu_expedited=1
 change initcalls append=initcall_blacklist=init_kprobe_trace\\,load_system_certificate_list\\,crypto_kdf108_init
-drivers+=(--driver vm:label=default --driver vm:tune=all,label=tune-all)
+drivers+=(--driver vm:label=default --driver "vm:tune=all,label=tune-all")
 pairs+=(default/plain tune-all/plain)
 change memory-1g memory=1G
 change net-user net=user
