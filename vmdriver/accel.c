@@ -85,6 +85,16 @@ static int prove_by_boot(const struct accel_prober *prober, const char *cache_di
 	return rc;
 }
 
+/* The power of ten says it, and stays the same from look to look. */
+static double order_of(double ns)
+{
+	double power = 1;
+
+	while (power * 10 <= ns)
+		power *= 10;
+	return power;
+}
+
 static int prove(const struct accel_prober *prober, const char *cache_dir, const char *fingerprint, struct accel *ret, struct error *err)
 {
 	double round_ns = 0;
@@ -93,8 +103,9 @@ static int prove(const struct accel_prober *prober, const char *cache_dir, const
 	if (rc == 0)
 		rc = prober->speed(prober->arg, &round_ns, err);
 	if (rc == 0 && round_ns >= KVM_PROBE_USABLE_NS)
-		rc = error_set(err, ENODEV, "/dev/kvm emulates guest code: a loop takes %.0f ns a round, hardware needs less than %.0f",
-			       round_ns, KVM_PROBE_USABLE_NS);
+		rc = error_set(err, ENODEV,
+			       "/dev/kvm emulates guest code: a loop takes over %.0f ns a round, hardware needs less than %.0f",
+			       order_of(round_ns), KVM_PROBE_USABLE_NS);
 	if (rc < 0) {
 		if (err && !err->hint[0])
 			error_hint(err, "use another host, one where /dev/kvm reaches the hardware; here nothing can be switched on");

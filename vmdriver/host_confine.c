@@ -23,21 +23,38 @@ static const char *qemu_home(char path[PATH_MAX])
 	return path;
 }
 
+enum { READABLE_MAX = 64 };
+
+/* Also what a machine is made from: a later vm_host_open() of this process needs it as well. */
+static size_t name_readable(const struct vm_options *o, const char *cache, const char *qemu, const char *ret[READABLE_MAX])
+{
+	const char *const first[] = {cache, o->init_path, qemu, o->kernel};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (first[i])
+			ret[n++] = first[i];
+	for (size_t i = 0; i < o->n_root_layers && n < READABLE_MAX; i++)
+		ret[n++] = o->root_layers[i];
+	return n;
+}
+
 int host_confine(struct vm_host *host, const struct vm_options *o, const char *capabilities, struct error *err)
 {
 	char home[PATH_MAX], cache[PATH_MAX];
-	const char *qemu = qemu_home(home);
 	const char *const writable[] = {o->run_dir, capabilities};
-	const char *readable[2] = {cache, qemu};
-	const struct confine_options options = {.writable = writable,
-						.n_writable = 2,
-						.readable = readable,
-						.n_readable = qemu ? 2 : 1,
-						.network = o->network == VM_NETWORK_USER};
+	const char *readable[READABLE_MAX];
 	int rc = path_format(cache, sizeof(cache), err, "%s/vm", o->cache_dir);
 
 	/* Root's libvirt works on the host at large (account.h), and a daemon's QEMU is not ours to confine. */
 	if (rc < 0 || geteuid() == 0 || !connection_uri_is_embed(host->facts.uri))
 		return rc;
+
+	const struct confine_options options = {.writable = writable,
+						.n_writable = 2,
+						.readable = readable,
+						.n_readable = name_readable(o, cache, qemu_home(home), readable),
+						.network = o->network == VM_NETWORK_USER};
+
 	return confine(&options, host->facts.confined, sizeof(host->facts.confined), err);
 }

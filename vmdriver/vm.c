@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CONTROL, CONSOLE };
@@ -21,6 +22,7 @@ enum { CONTROL, CONSOLE };
 enum {
 	GIVE_UP_MS = 5000, /* for libvirt to notice that the QEMU it creates is dead */
 	GONE_MS = 10000,   /* for a killed QEMU to be gone */
+	REAPED_MS = 100,   /* for its parent to collect it */
 	CLOSING_MS = 20,   /* from the monitor's end to QEMU's */
 	EVENT_MS = 500,    /* for libvirt to say how a machine ended */
 };
@@ -225,7 +227,9 @@ static int tell_launch_failure(const struct vm *vm, const struct launch_result *
 {
 	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
 
-	if (result->rc == -ECONNRESET && vm->pidfd >= 0 && poll(&ended, 1, CLOSING_MS) == 1)
+	if (result->rc == -ECONNRESET && vm->pidfd < 0)
+		return error_set(err, EIO, "QEMU died or was killed before it said a word");
+	if (result->rc == -ECONNRESET && poll(&ended, 1, CLOSING_MS) == 1)
 		return error_set(err, EIO, "QEMU (process %d) died or was killed while it started", (int)vm->view.pid);
 	if (err)
 		*err = result->error;
@@ -383,6 +387,16 @@ void vm_diagnose(struct vm *vm, char *ret, size_t size)
 
 /* ---- the end ---- */
 
+/* libvirt takes a process that nobody has collected yet for one that lives, and looks again after 200 ms. A look at it is the only way to know. */
+static void wait_reaped(const struct vm *vm)
+{
+	const struct timespec pause = {.tv_nsec = 100000};
+	int64_t until_ns = clock_now_ns() + REAPED_MS * INT64_C(1000000);
+
+	while (pidfd_send_signal(vm->pidfd, 0, NULL, 0) == 0 && clock_now_ns() < until_ns)
+		nanosleep(&pause, NULL);
+}
+
 /* SIGKILL and the process's end are a matter of milliseconds; libvirt's own way asks with SIGTERM and looks again after 200 ms. */
 static int end_qemu(struct vm *vm, struct error *err)
 {
@@ -391,6 +405,7 @@ static int end_qemu(struct vm *vm, struct error *err)
 	pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
 	if (!qemu_ended(vm, GONE_MS))
 		return error_set(err, ETIMEDOUT, "QEMU (process %d) does not end", (int)vm->view.pid);
+	wait_reaped(vm);
 	return 0;
 }
 

@@ -5,7 +5,7 @@
  *
  * Give this library a process of its own. It must have one thread when it opens; opening sets LIBVIRT_LOG_OUTPUTS, LC_ALL=C and XDG_*
  * in its environment, starts libvirt's threads, moves root into a user namespace (account.h), and confines the process (confine.h), all for the rest of its life; libvirt's embedded
- * driver allows one root folder a process, so another vm_host_open() needs the same run_dir. Its parent should be a child subreaper that
+ * driver allows one root folder a process, so another vm_host_open() needs the same run_dir, and what it reads must be what the first one read. Its parent should be a child subreaper that
  * waits: libvirt looks for each QEMU to be collected, and some programs that are process 1 are slow to do that. The process itself must not be
  * the subreaper: nobody would collect while it waits for libvirt. Neither this library nor libvirt prints anything.
  *
@@ -57,7 +57,7 @@ enum vm_kernel_form { VM_KERNEL_AUTO, VM_KERNEL_BZIMAGE, VM_KERNEL_VMLINUX, VM_K
 enum vm_tune {
 	VM_TUNE_OFF,
 	VM_TUNE_START, /* work of the start alone, which weakens nothing: the self-tests of its ciphers, its patching of itself for one processor */
-	VM_TUNE_ALL,   /* and what protects it: mitigations, memory zeroed before use; and what this start needs no part of */
+	VM_TUNE_ALL, /* and what protects it: mitigations, memory zeroed before use; and what this start needs no part of */
 	VM_TUNE_COUNT
 };
 
