@@ -120,7 +120,7 @@ static void setup(void)
 
 	strcpy(cache, "/tmp/accel-test-XXXXXX");
 	cr_assert(mkdtemp(cache));
-	snprintf(path, sizeof(path), "%s/vm", cache);
+	snprintf(path, sizeof(path), "%s/vm/capabilities", cache);
 	cr_assert_eq(dir_make(path, 0700, NULL), 0);
 }
 
