@@ -62,6 +62,8 @@ int kvm_probe_device(const char *path, struct error *err)
 	return hint_absent(err);
 }
 
+#if defined(__x86_64__)
+
 /* ---- the smallest 64-bit guest: one page of code below three pages of page tables that map the first 2 MiB onto themselves ---- */
 
 enum { PAGE = 4096, CODE_AT = 0, PML4_AT = PAGE, PDPT_AT = 2 * PAGE, PD_AT = 3 * PAGE, GUEST_BYTES = 4 * PAGE };
@@ -295,3 +297,12 @@ int kvm_probe_speed(const char *path, double *ret_round_ns, struct error *err)
 	*ret_round_ns = (double)answer.took_ns / (double)answer.rounds;
 	return 0;
 }
+
+#else
+
+int kvm_probe_speed(const char *path, double *ret_round_ns, struct error *err)
+{
+	return error_set(err, ENOTSUP, "%s: its speed cannot be told on this architecture", path);
+}
+
+#endif

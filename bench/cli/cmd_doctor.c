@@ -51,15 +51,30 @@ static void print_agent(struct environment *environment, const char *agent, cons
 		printf("agent       %.1f KiB, sha256 %.16s…\n", (double)environment->agent_bytes / 1024, environment->agent_sha256);
 }
 
-static bool print_driver(const struct driver *driver, const struct driver_config *config)
+static bool print_driver(const struct driver *driver, const char *name, const struct driver_config *config)
 {
 	struct probe probe = {0};
 
 	driver->probe(config, &probe);
-	printf("%-11s %-8s %s\n", driver->name, verdicts[probe.verdict], probe.reason);
+	printf("%-11s %-8s %s\n", name, verdicts[probe.verdict], probe.reason);
 	if (probe.remedy[0])
 		printf("%-11s %-8s mend: %s\n", "", "", probe.remedy);
 	return probe.verdict != PROBE_NO;
+}
+
+/* Variants that need more than their driver does. */
+static void print_variants(const struct driver *driver, const struct driver_config *of_driver)
+{
+	static const char *const variants[] = {"vm:aarch64"};
+
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+		struct driver_config config = *of_driver;
+		struct driver_spec spec = {0};
+
+		config.spec = &spec;
+		if (driver_parse_list(variants[i], &spec, 0, 1, NULL) == 1 && strcmp(spec.name, driver->name) == 0)
+			print_driver(driver, variants[i], &config);
+	}
 }
 
 static bool print_drivers(const char *agent)
@@ -77,7 +92,8 @@ static bool print_drivers(const char *agent)
 			       strcmp(driver_registry[i]->name, "vm") == 0;
 
 		snprintf(spec.name, sizeof(spec.name), "%s", driver_registry[i]->name);
-		fine &= print_driver(driver_registry[i], &config) || !matters;
+		fine &= print_driver(driver_registry[i], driver_registry[i]->name, &config) || !matters;
+		print_variants(driver_registry[i], &config);
 	}
 	return fine;
 }

@@ -19,10 +19,10 @@ static void vm_probe(const struct driver_config *config, struct probe *ret)
 	struct vm_options options;
 	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
 	struct error err = {0};
-	char name[64];
+	struct vm_texts texts;
 
 	*ret = (struct probe){.verdict = PROBE_NO};
-	if (vm_options_read(config, name, &source, &options, &err) < 0) {
+	if (vm_options_read(config, &texts, &source, &options, &err) < 0) {
 		snprintf(ret->reason, sizeof(ret->reason), "%.300s", err.message);
 		snprintf(ret->remedy, sizeof(ret->remedy), "%s", err.hint);
 		return;
@@ -34,9 +34,10 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 {
 	struct vm_options options;
 	struct vm_host *host = NULL;
-	char processes[PATH_MAX], name[64];
+	struct vm_texts texts;
+	char processes[PATH_MAX];
 	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
-	int rc = vm_options_read(config, name, &source, &options, err);
+	int rc = vm_options_read(config, &texts, &source, &options, err);
 
 	/* Before libvirt starts its first process: each names a path below this folder. */
 	if (rc == 0)

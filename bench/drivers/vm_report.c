@@ -2,6 +2,7 @@
 
 #include <base/units.h>
 #include <string.h>
+#include <vmdriver/arch.h>
 
 static void report_accelerator(const struct vm_facts *facts, struct driver_info *info)
 {
@@ -71,9 +72,22 @@ static void report_start(const struct vm_facts *facts, struct driver_info *info)
 			       "the same to all");
 }
 
+/* Of another architecture it is another file than the run's agent. */
+static void report_agent(const struct vm_facts *facts, const struct vm_options *options, struct driver_info *info)
+{
+	const struct arch *arch = arch_by_name(facts->arch);
+
+	if (!arch || arch_is_host(arch))
+		return;
+	driver_info_set(info, "agent", "%s", strrchr(options->init_path, '/') + 1);
+	driver_info_set(info, "agent sha256", "%s", facts->init_sha256);
+}
+
 void vm_report(const struct vm_facts *facts, const struct vm_options *options, int64_t limit_bytes, struct driver_info *info)
 {
 	report_accelerator(facts, info);
+	driver_info_set(info, "arch", "%s", facts->arch);
+	report_agent(facts, options, info);
 	driver_info_set(info, "machine", "%s", facts->machine);
 	driver_info_set(info, "machine_full", "%s", facts->machine_full);
 	driver_info_set(info, "cpu model", "%s", facts->cpu_model);
