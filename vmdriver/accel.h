@@ -14,7 +14,7 @@
 struct accel_prober {
 	int (*device)(void *arg, struct error *err);
 	int (*speed)(void *arg, double *ret_round_ns, struct error *err); /* NULL: this host has no such proof, its boot must do */
-	int (*boot)(void *arg, struct error *err); /* NULL: not asked for here, a doctor's quick look */
+	int (*boot)(void *arg, struct error *err);                        /* NULL: not asked for here, a doctor's quick look */
 	void *arg;
 };
 

@@ -60,8 +60,8 @@ int apt_foreign_prepare(const char *dir, const char *deb, char *ret_config, size
 	if (rc == 0)
 		rc = file_write_atomic(ret_config, text, strlen(text), 0600, err);
 	if (rc == 0)
-		rc = process_run((const char *const[]){"apt-get", "-c", ret_config, "-q", "update", NULL}, dir, UPDATE_TIMEOUT_MS, true, output,
-				 sizeof(output), err);
+		rc = process_run((const char *const[]){"apt-get", "-c", ret_config, "-q", "update", NULL}, dir, UPDATE_TIMEOUT_MS, true,
+				 output, sizeof(output), err);
 	if (rc == 0)
 		return 0;
 	if (rc > 0) {

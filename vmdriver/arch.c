@@ -68,5 +68,6 @@ int arch_machine(const struct arch *arch, const char *machine, const char **ret,
 			return error_hint(err, "leave the option machine out, or use arch=%s", archs[i].name);
 		}
 	error_set(err, EINVAL, "machine '%s' is not known", machine);
-	return error_hint(err, "use %s%s%s", arch->machines[0], arch->machines[1] ? " or " : "", arch->machines[1] ? arch->machines[1] : "");
+	return error_hint(err, "use %s%s%s", arch->machines[0], arch->machines[1] ? " or " : "",
+			  arch->machines[1] ? arch->machines[1] : "");
 }

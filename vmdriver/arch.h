@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 struct arch {
-	const char *name;     /* as uname, libvirt and QEMU call it: "x86_64", "aarch64" */
-	const char *deb;      /* as Debian does: "amd64", "arm64" */
+	const char *name;        /* as uname, libvirt and QEMU call it: "x86_64", "aarch64" */
+	const char *deb;         /* as Debian does: "amd64", "arm64" */
 	const char *machines[3]; /* types of machines, the default first; NULL ends them */
 	const char *emulator, *package;
 	const char *console, *control; /* the guest's ttys: of the kernel, of the program init_path */

@@ -31,7 +31,8 @@ static int check_arch(const struct vm_options *o, struct error *err)
 	if (rc == 0)
 		rc = arch_machine(arch, o->machine, &machine, err);
 	if (rc == 0 && !arch_is_host(arch) && o->accel == VM_ACCEL_KVM) {
-		error_set(err, ENOTSUP, "KVM was asked for, and runs guests of the host's own architecture alone: this one is %s", arch->name);
+		error_set(err, ENOTSUP, "KVM was asked for, and runs guests of the host's own architecture alone: this one is %s",
+			  arch->name);
 		return error_hint(err, "leave accel out: another architecture is emulated (TCG)");
 	}
 	if (rc == 0 && strcmp(arch->name, "x86_64") != 0 && o->kernel_form != VM_KERNEL_AUTO) {
@@ -137,7 +138,8 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	struct domain_config *d = &host->domain;
 	char *line = host->facts.command_line;
 	int rc = o->os ? host_os_command_line(o, !kvm, line, sizeof(host->facts.command_line), err)
-		       : host_command_line(host->arch, host->facts.machine, !kvm, o->tune, o->append, line, sizeof(host->facts.command_line), err);
+		       : host_command_line(host->arch, host->facts.machine, !kvm, o->tune, o->append, line,
+					   sizeof(host->facts.command_line), err);
 
 	if (rc < 0)
 		return rc;

@@ -64,7 +64,8 @@ struct vm {
 int host_find_qemu(const struct arch *arch, struct error *err);
 
 /* Writes the guest's kernel command line for this machine type and accelerator. */
-int host_command_line(const struct arch *arch, const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size, struct error *err);
+int host_command_line(const struct arch *arch, const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size,
+		      struct error *err);
 
 /* Kills every QEMU whose command line names a path below `dir`. */
 void host_end_processes(const char *dir);

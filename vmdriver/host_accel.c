@@ -40,7 +40,8 @@ static void choose_kernel(struct proof *proof)
 	struct utsname host;
 
 	uname(&host);
-	if (!proof->options->kernel || kernel_find("", host.release, proof->host->arch, NULL, proof->options->cache_dir, &proof->kernel, NULL) < 0)
+	if (!proof->options->kernel ||
+	    kernel_find("", host.release, proof->host->arch, NULL, proof->options->cache_dir, &proof->kernel, NULL) < 0)
 		proof->kernel = (struct kernel_choice){0};
 }
 
@@ -133,7 +134,8 @@ int host_choose_accelerator(struct vm_host *host, const struct vm_options *o, st
 {
 	struct vm_facts *facts = &host->facts;
 	struct proof proof = {.host = host, .options = o};
-	struct accel_prober prober = {.device = prove_device, .speed = KVM_PROBE_HAS_LOOP ? prove_speed : NULL, .boot = prove_boot, .arg = &proof};
+	struct accel_prober prober = {
+		.device = prove_device, .speed = KVM_PROBE_HAS_LOOP ? prove_speed : NULL, .boot = prove_boot, .arg = &proof};
 	char fingerprint[1024];
 	struct accel accel;
 

@@ -79,7 +79,8 @@ int host_write_initramfs(struct vm_host *host, const struct vm_options *o, struc
 	int rc = name_modules(host, o, names, err);
 
 	if (rc == 0 && names[0]) {
-		rc = module_tree_find(host->arch, "", host->facts.kernel_version, o->cache_dir, o->note, o->note_arg, tree, sizeof(tree), err);
+		rc = module_tree_find(host->arch, "", host->facts.kernel_version, o->cache_dir, o->note, o->note_arg, tree, sizeof(tree),
+				      err);
 		if (rc == 0)
 			rc = modules_load(tree, names, list, err);
 	}

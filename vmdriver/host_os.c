@@ -31,7 +31,8 @@ int host_check_os(const struct vm_options *o, struct error *err)
 	if (rc < 0)
 		return rc;
 	if (strcmp(arch->name, "x86_64") != 0) {
-		error_set(err, ENOTSUP, "a complete system is of x86_64 alone, not of %s: its own programs run while it is made", arch->name);
+		error_set(err, ENOTSUP, "a complete system is of x86_64 alone, not of %s: its own programs run while it is made",
+			  arch->name);
 		return error_hint(err, "leave kind=os out: the agent alone boots on %s", arch->name);
 	}
 	if (o->kernel) {

@@ -68,7 +68,8 @@ static bool take_hosts(const char *root, const char *release, const struct arch 
 	if (path_format(path, sizeof(path), NULL, "%s/boot/vmlinuz-%s", root, release) == 0 && take(path, arch, "the host's own", ret))
 		return true;
 	/* Fedora and Arch keep it beside the modules. */
-	if (path_format(path, sizeof(path), NULL, "%s/lib/modules/%s/vmlinuz", root, release) == 0 && take(path, arch, "the host's own", ret))
+	if (path_format(path, sizeof(path), NULL, "%s/lib/modules/%s/vmlinuz", root, release) == 0 &&
+	    take(path, arch, "the host's own", ret))
 		return true;
 	return path_format(path, sizeof(path), NULL, "%s/boot", root) == 0 && take_newest(path, arch, "newest in /boot", ret);
 }
@@ -97,8 +98,8 @@ int kernel_find(const char *root, const char *release, const struct arch *arch, 
 	return 0;
 }
 
-int kernel_choose(const struct arch *arch, const char *named, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
-		  struct kernel_choice *ret, struct error *err)
+int kernel_choose(const struct arch *arch, const char *named, const char *cache_dir, void (*note)(void *arg, const char *text),
+		  void *note_arg, struct kernel_choice *ret, struct error *err)
 {
 	struct error why = {0};
 	struct utsname host;

@@ -23,5 +23,5 @@ int kernel_find(const char *root, const char *release, const struct arch *arch, 
 		struct kernel_choice *ret, struct error *err);
 
 /* As kernel_find() on this host, but downloads where nothing is there; `note` (may be NULL) is told so. */
-int kernel_choose(const struct arch *arch, const char *named, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
-		  struct kernel_choice *ret, struct error *err);
+int kernel_choose(const struct arch *arch, const char *named, const char *cache_dir, void (*note)(void *arg, const char *text),
+		  void *note_arg, struct kernel_choice *ret, struct error *err);

@@ -15,7 +15,7 @@ enum { IMAGE_SIZE = 0x10, FLAGS = 0x18, MAGIC = 0x38, PE_OFFSET = 0x3c, HEADER_E
 /* Of the PE header, by which firmware starts the same file: it knows how long the file is. */
 enum { PE_SECTIONS = 6, PE_OPTIONAL = 20, PE_END = 24, SECTION_BYTES = 40, SECTION_SIZE = 16, SECTION_AT = 20, SECTIONS_MAX = 16 };
 
-enum { GZIP_BLOCK = 64 << 10 };
+enum { GZIP_BLOCK = 64 << 10, LINE_MAX_BYTES = 512 };
 #define IMAGE_MAX_BYTES (UINT64_C(512) << 20)
 
 static uint64_t little_endian(const uint8_t *p, int bytes)
@@ -66,7 +66,19 @@ static size_t copy_until(char *to, size_t size, const char *from, const char *en
 	return used;
 }
 
-/* "Linux version 6.1.0-57-cloud-arm64 (builder) (compiler) #1 SMP …" as the kernel says it at its start; without the compiler, as a bzImage has it. */
+/* Takes "6.1.0-57-cloud-arm64 (builder) #1 SMP …" out of "6.1.0-57-cloud-arm64 (builder) (compiler) #1 SMP …", as a bzImage has it. False where the build's
+ * number is missing. */
+static bool take_version(const char *at, const char *end, char *ret, size_t size)
+{
+	size_t used = copy_until(ret, size, at, end, ")");
+	const char *number = memmem(at, end - at < LINE_MAX_BYTES ? (size_t)(end - at) : LINE_MAX_BYTES, " #", 2);
+
+	if (number)
+		copy_until(ret + used, size - used, number, end, "\n");
+	return number && end - number > 2 && number[2] >= '0' && number[2] <= '9';
+}
+
+/* What the kernel says at its start. It is in there more than once, once as a pattern without the build's number. */
 static void find_version(const uint8_t *image, size_t size, char *ret, size_t ret_size)
 {
 	static const char words[] = "Linux version ";
@@ -74,15 +86,8 @@ static void find_version(const uint8_t *image, size_t size, char *ret, size_t re
 
 	while ((at = memmem(at, (size_t)(end - at), words, sizeof(words) - 1))) {
 		at += sizeof(words) - 1;
-		if (at == end || *at < '0' || *at > '9')
-			continue;
-
-		size_t used = copy_until(ret, ret_size, at, end, ")");
-		const char *number = memmem(at, (size_t)(end - at) < 512 ? (size_t)(end - at) : 512, " #", 2);
-
-		if (number)
-			copy_until(ret + used, ret_size - used, number, end, "\n");
-		return;
+		if (at < end && *at >= '0' && *at <= '9' && take_version(at, end, ret, ret_size))
+			return;
 	}
 }
 
@@ -129,7 +134,8 @@ static struct archive *open_gzip(int fd)
 		return NULL;
 	archive_read_support_filter_gzip(a);
 	archive_read_support_format_raw(a);
-	if (lseek(fd, 0, SEEK_SET) == 0 && archive_read_open_fd(a, fd, GZIP_BLOCK) == ARCHIVE_OK && archive_read_next_header(a, &entry) == ARCHIVE_OK)
+	if (lseek(fd, 0, SEEK_SET) == 0 && archive_read_open_fd(a, fd, GZIP_BLOCK) == ARCHIVE_OK &&
+	    archive_read_next_header(a, &entry) == ARCHIVE_OK)
 		return a;
 	archive_read_free(a);
 	return NULL;

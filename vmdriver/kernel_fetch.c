@@ -142,9 +142,9 @@ static int download_rpm(const struct download *d, struct error *err)
 {
 	const char *name = d->arch->name;
 
-	return run_download((const char *const[]){"dnf", "download", "--forcearch", name, "--arch", name, "--destdir", d->work, "kernel-core",
-						  NULL},
-			    d->work, "kernel-core", err);
+	return run_download(
+		(const char *const[]){"dnf", "download", "--forcearch", name, "--arch", name, "--destdir", d->work, "kernel-core", NULL},
+		d->work, "kernel-core", err);
 }
 
 /* ---- the cache ---- */
@@ -234,8 +234,8 @@ static int fetch_into(const char *dir, struct download *d, struct error *err)
 	return d->modules_of && kept < 0 ? kept : rc;
 }
 
-static int open_cache(const struct arch *arch, const char *cache_dir, void (*note)(void *, const char *), void *note_arg, char *ret_dir, size_t size, int *ret_lock,
-		      struct error *err)
+static int open_cache(const struct arch *arch, const char *cache_dir, void (*note)(void *, const char *), void *note_arg, char *ret_dir,
+		      size_t size, int *ret_lock, struct error *err)
 {
 	if (kernel_fetch_dir(arch, cache_dir, ret_dir, size, err) < 0)
 		return -ENAMETOOLONG;
@@ -256,7 +256,8 @@ static void tell(void (*note)(void *, const char *), void *note_arg, const char 
 		note(note_arg, text);
 }
 
-int kernel_fetch(const struct arch *arch, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg, struct error *err)
+int kernel_fetch(const struct arch *arch, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
+		 struct error *err)
 {
 	_cleanup_close_ int lock = -1;
 	struct download download = {.arch = arch, .tool = kernel_fetch_tool()};
@@ -276,8 +277,8 @@ int kernel_fetch(const struct arch *arch, const char *cache_dir, void (*note)(vo
 	return fetch_into(dir, &download, err);
 }
 
-int kernel_fetch_modules(const struct arch *arch, const char *version, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
-			 struct error *err)
+int kernel_fetch_modules(const struct arch *arch, const char *version, const char *cache_dir, void (*note)(void *arg, const char *text),
+			 void *note_arg, struct error *err)
 {
 	_cleanup_close_ int lock = -1;
 	struct download download = {.arch = arch, .tool = kernel_fetch_tool(), .modules_of = version};

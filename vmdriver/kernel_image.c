@@ -202,7 +202,8 @@ int kernel_image_read(const char *path, struct kernel_image *ret, struct error *
 
 	if (rc < 0) {
 		error_set(err, -rc, "kernel %s %s", path, why.message);
-		return error_hint(err, "name a bzImage (x86-64) or an Image (arm64), as /boot/vmlinuz-… of a distribution, or leave --kernel out");
+		return error_hint(
+			err, "name a bzImage (x86-64) or an Image (arm64), as /boot/vmlinuz-… of a distribution, or leave --kernel out");
 	}
 	*ret = image;
 	return 0;
@@ -213,7 +214,8 @@ int kernel_image_check_arch(const struct kernel_image *image, const char *path, 
 	if (strcmp(image->arch, arch) == 0)
 		return 0;
 	error_set(err, ENOEXEC,
-		  "kernel %s is for %s, the guest is %s: as a Linux container needs a Linux kernel of its host's architecture, a guest needs one of "
+		  "kernel %s is for %s, the guest is %s: as a Linux container needs a Linux kernel of its host's architecture, a guest "
+		  "needs one of "
 		  "its machine's",
 		  path, image->arch, arch);
 	return error_hint(err, "a machine can emulate another architecture: use arch=%s, or name a kernel for %s", image->arch, arch);

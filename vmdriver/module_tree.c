@@ -73,8 +73,8 @@ int module_tree_keep(const char *package, const char *dir, struct error *err)
 	return rc;
 }
 
-int module_tree_find(const struct arch *arch, const char *root, const char *version, const char *cache_dir, void (*note)(void *arg, const char *text),
-		     void *note_arg, char *ret, size_t size, struct error *err)
+int module_tree_find(const struct arch *arch, const char *root, const char *version, const char *cache_dir,
+		     void (*note)(void *arg, const char *text), void *note_arg, char *ret, size_t size, struct error *err)
 {
 	char name[128], dir[PATH_MAX];
 

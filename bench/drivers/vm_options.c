@@ -12,8 +12,10 @@
 #include <vmdriver/arch.h>
 
 const struct driver_option vm_options_table[] = {
-	{"kind", "q35|microvm|restore|os|os-firmware|aarch64", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
-	{"arch", "x86_64|aarch64", "architecture of the guest; another than the host's is emulated, TCG (default: the host's; kind aarch64: that)"},
+	{"kind", "q35|microvm|restore|os|os-firmware|aarch64",
+	 "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"arch", "x86_64|aarch64",
+	 "architecture of the guest; another than the host's is emulated, TCG (default: the host's; kind aarch64: that)"},
 	{"machine", "q35|microvm|virt", "type of machine (default: q35; of aarch64: virt)"},
 	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},

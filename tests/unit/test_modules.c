@@ -135,7 +135,8 @@ Test(modules, the_hosts_folder_comes_first, .init = setup, .fini = teardown)
 	char cache[128];
 
 	snprintf(cache, sizeof(cache), "%s/cache", dir);
-	cr_assert_eq(module_tree_find(arch_host(), dir, "5.4.3 (builder)", cache, NULL, NULL, tree, sizeof(tree), &err), 0, "%s", err.message);
+	cr_assert_eq(module_tree_find(arch_host(), dir, "5.4.3 (builder)", cache, NULL, NULL, tree, sizeof(tree), &err), 0, "%s",
+		     err.message);
 	cr_assert(strstr(tree, "/cache/vm/kernels/5.4.3/lib/modules/5.4.3"), "%s", tree);
 	snprintf(path, sizeof(path), "%s/lib/modules/5.4.3/modules.dep.bin", dir);
 	cr_assert_eq(file_write_atomic(path, "x", 1, 0600, NULL), 0);
