@@ -33,6 +33,10 @@ static int hint_access(const char *path, struct error *err)
 
 static int hint_absent(struct error *err)
 {
+	if (!KVM_PROBE_HAS_LOOP)
+		return error_hint(
+			err,
+			"use a host whose kernel has KVM and starts with the rights of a hypervisor, or where nested virtualisation is on");
 	return error_hint(
 		err, "load the module: sudo modprobe kvm_intel (AMD: kvm_amd); if it refuses, switch virtualisation on in the firmware, "
 		     "or nested virtualisation in the outer hypervisor");

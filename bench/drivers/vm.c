@@ -55,7 +55,7 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 		return rc;
 	vm_report(vm_host_facts(host), &options, config->memory_bytes, ret_info);
 	if (config->record_steps)
-		vm_steps_declare(options.restore, ret_info);
+		vm_steps_declare(vm_host_facts(host), ret_info);
 	*ret_state = host;
 	return 0;
 }
@@ -98,7 +98,7 @@ static void vm_driver_observe(void *state, const struct instance *instance, stru
 		timeline_mark_at(timeline, MARK_SANDBOX, stamps.running_ns);
 	if (timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
 		timeline_mark_at(timeline, MARK_KERNEL, stamps.kernel_ns);
-	vm_steps_report(instance->has_greeted, view, timeline, instance->steps);
+	vm_steps_report(vm_host_facts(state), view, timeline, instance->steps);
 }
 
 static void vm_driver_diagnose(void *state, const struct instance *instance, char *ret, size_t size)

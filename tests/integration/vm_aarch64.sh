@@ -79,5 +79,16 @@ expect_fail 3 "the guest's kernel says: Kernel panic - not syncing: VFS" run_one
 expect_fail 3 "the guest's kernel says: Kernel panic - not syncing: System is deadlocked on memory" run_one vm:aarch64,append=mem=40M
 
 bench run anatomy -d vm:aarch64 --n 1 --warmup 0 --out "$WORK/anatomy" >"$WORK/table" 2>"$WORK/log" || fail "anatomy: $(cat "$WORK/log")"
+/usr/bin/python3 - "$WORK/anatomy/result.json" <<'PY' || fail "anatomy is not right: $(cat "$WORK/table")"
+import json, sys
+
+result = json.load(open(sys.argv[1]))
+whole = [driver.get("variant", {}).get("role") for driver in result["drivers"]].index("whole")
+sample = [s for s in result["samples"] if s["driver"] == whole][0]
+# They follow each other without a gap, though the kernel's begin is not seen.
+ends = [0] + [pair[1] for pair in sample["steps"]]
+assert len(sample["steps"]) == len(result["drivers"][whole]["steps"]) == 7, result["drivers"][whole]["steps"]
+assert all(pair[0] == end for pair, end in zip(sample["steps"], ends)) and ends[-1] == sample["marks"]["ready"], sample
+PY
 same_host "all of it"
 echo passed
