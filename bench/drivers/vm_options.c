@@ -202,8 +202,9 @@ static int find_agent(const struct driver_config *config, struct vm_texts *texts
 	rc = path_format(texts->agent, sizeof(texts->agent), err, "%s-%s", config->agent_path ? config->agent_path : "", arch->name);
 	if (rc == 0 && access(texts->agent, R_OK) < 0) {
 		error_errno(err, "the agent for guests of %s, %s", arch->name, texts->agent);
-		return error_hint(err, "apt install gcc-%s-linux-gnu libc6-dev-%s-cross, and build bench anew (cmake --build)", arch->name,
-				  arch->deb);
+		if (strcmp(arch->name, "aarch64") != 0)
+			return error_hint(err, "build bench on a host of %s, and put its bench-agent there", arch->name);
+		return error_hint(err, "apt install gcc-aarch64-linux-gnu libc6-dev-arm64-cross, and build bench anew (cmake --build)");
 	}
 	ret->init_path = texts->agent;
 	return rc;
