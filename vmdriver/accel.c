@@ -100,7 +100,7 @@ static int prove(const struct accel_prober *prober, const char *cache_dir, const
 	double round_ns = 0;
 	int rc = prober->device(prober->arg, err);
 
-	if (rc == 0)
+	if (rc == 0 && prober->speed)
 		rc = prober->speed(prober->arg, &round_ns, err);
 	if (rc == 0 && round_ns >= KVM_PROBE_USABLE_NS)
 		rc = error_set(err, ENODEV,
@@ -116,8 +116,12 @@ static int prove(const struct accel_prober *prober, const char *cache_dir, const
 		return rc;
 	ret->name = "kvm";
 	ret->proven = prober->boot;
-	snprintf(ret->reason, sizeof(ret->reason), "%s (loop: %.1f ns a round)",
-		 ret->proven ? "a guest booted with it" : "runs guest code on the hardware", round_ns);
+	if (prober->speed)
+		snprintf(ret->reason, sizeof(ret->reason), "%s (loop: %.1f ns a round)",
+			 ret->proven ? "a guest booted with it" : "runs guest code on the hardware", round_ns);
+	else
+		snprintf(ret->reason, sizeof(ret->reason), "%s",
+			 ret->proven ? "a guest booted with it" : "/dev/kvm opens; a guest's boot is to prove it");
 	return 0;
 }
 
@@ -145,6 +149,15 @@ int accel_decide(enum vm_accel_wish wish, const struct accel_prober *prober, con
 	}
 	*ret = found;
 	return 0;
+}
+
+void accel_emulate(const char *guest_arch, struct accel *ret)
+{
+	struct utsname host;
+
+	uname(&host);
+	*ret = (struct accel){.name = "tcg"};
+	snprintf(ret->reason, sizeof(ret->reason), "emulates another architecture: %s on %s", guest_arch, host.machine);
 }
 
 void accel_fingerprint(const char *root, const struct accel_subject *subject, char *ret, size_t size)

@@ -57,6 +57,11 @@ static void write_resources(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
+static bool has_isa(const struct domain_config *c)
+{
+	return !c->arch || strcmp(c->arch, "x86_64") == 0;
+}
+
 static void write_os(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	open_element(w, "os");
@@ -80,10 +85,12 @@ static void write_os(xmlTextWriterPtr w, const struct domain_config *c)
 	if (!c->kernel && c->n_disks > 0)
 		leaf(w, "boot", "dev", "hd", NULL, NULL);
 	close_element(w);
-	/* Without ACPI a guest cannot switch itself off. */
-	open_element(w, "features");
-	leaf(w, "acpi", NULL, NULL, NULL, NULL);
-	close_element(w);
+	/* Without ACPI a guest of x86 cannot switch itself off. Where its tables come from firmware alone, there is another way. */
+	if (has_isa(c) || c->firmware) {
+		open_element(w, "features");
+		leaf(w, "acpi", NULL, NULL, NULL, NULL);
+		close_element(w);
+	}
 	if (c->host_cpu) {
 		open_element(w, "cpu");
 		attribute(w, "mode", "host-passthrough");
@@ -186,29 +193,49 @@ static void write_balloon(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
-static bool has_isa(const struct domain_config *c)
+static void write_serial(xmlTextWriterPtr w, const char *path, size_t port, const char *type, const char *model)
 {
-	return !c->arch || strcmp(c->arch, "x86_64") == 0;
+	char number[24];
+
+	snprintf(number, sizeof(number), "%zu", port);
+	open_element(w, "serial");
+	attribute(w, "type", "unix");
+	leaf(w, "source", "mode", "connect", "path", path);
+	open_element(w, "target");
+	attribute(w, "type", type);
+	attribute(w, "port", number);
+	leaf(w, "model", "name", model, NULL, NULL);
+	close_element(w);
+	/* Right on the root of PCI Express: else libvirt adds a bridge for it, which costs the guest's start. */
+	if (strcmp(type, "pci-serial") == 0) {
+		open_element(w, "address");
+		attribute(w, "type", "pci");
+		attribute(w, "bus", "0x00");
+		attribute(w, "slot", "0x02");
+		close_element(w);
+	}
+	close_element(w);
+}
+
+/* "virt" has one port of its own, which the kernel knows from its first word on: its console. The guest's ttyS0 is a card. */
+static void write_serials(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	if (has_isa(c)) {
+		for (size_t i = 0; i < c->n_serials; i++)
+			write_serial(w, c->serials[i], i, "isa-serial", "isa-serial");
+		return;
+	}
+	if (c->n_serials > 1)
+		write_serial(w, c->serials[1], 0, "system-serial", "pl011");
+	if (c->n_serials > 0)
+		write_serial(w, c->serials[0], 1, "pci-serial", "pci-serial");
 }
 
 static void write_devices(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	open_element(w, "devices");
 	leaf(w, "controller", "type", "usb", "model", "none");
-	for (size_t i = 0; i < c->n_serials; i++) {
-		char port[24];
-
-		snprintf(port, sizeof(port), "%zu", i);
-		open_element(w, "serial");
-		attribute(w, "type", "unix");
-		leaf(w, "source", "mode", "connect", "path", c->serials[i]);
-		open_element(w, "target");
-		attribute(w, "type", has_isa(c) ? "isa-serial" : "system-serial");
-		attribute(w, "port", port);
-		leaf(w, "model", "name", has_isa(c) ? "isa-serial" : "pl011", NULL, NULL);
-		close_element(w);
-		close_element(w);
-	}
+	write_serials(w, c);
 	for (size_t i = 0; i < c->n_disks; i++)
 		write_disk(w, c, &c->disks[i]);
 	write_link(w, c);

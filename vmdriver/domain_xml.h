@@ -41,7 +41,7 @@ struct domain_config {
 	int vcpus;
 	const char *cpuset;                      /* list format; NULL or empty: not bound */
 	const char *kernel, *initrd, *cmdline;   /* NULL: left out */
-	const char *serials[DOMAIN_SERIALS_MAX]; /* unix sockets that QEMU connects to; [0] is the guest's ttyS0 */
+	const char *serials[DOMAIN_SERIALS_MAX]; /* unix sockets that QEMU connects to; [0] is the guest's ttyS0, [1] ttyS1 or ttyAMA0 */
 	size_t n_serials;
 	struct domain_disk disks[DOMAIN_DISKS_MAX];
 	size_t n_disks;

@@ -22,14 +22,32 @@ const struct vm_facts *vm_host_facts(const struct vm_host *host)
 
 /* ---- options ---- */
 
+static int check_arch(const struct vm_options *o, struct error *err)
+{
+	const struct arch *arch;
+	const char *machine;
+	int rc = arch_find(o->arch, &arch, err);
+
+	if (rc == 0)
+		rc = arch_machine(arch, o->machine, &machine, err);
+	if (rc == 0 && !arch_is_host(arch) && o->accel == VM_ACCEL_KVM) {
+		error_set(err, ENOTSUP, "KVM was asked for, and runs guests of the host's own architecture alone: this one is %s",
+			  arch->name);
+		return error_hint(err, "leave accel out: another architecture is emulated (TCG)");
+	}
+	if (rc == 0 && strcmp(arch->name, "x86_64") != 0 && o->kernel_form != VM_KERNEL_AUTO) {
+		error_set(err, EINVAL, "kernel_form is a choice of x86_64 alone: a kernel of %s has one form", arch->name);
+		return error_hint(err, "leave kernel_form out");
+	}
+	return rc;
+}
+
 int host_check_options(const struct vm_options *o, struct error *err)
 {
-	const char *machine = o->machine ? o->machine : VM_MACHINE_DEFAULT;
+	int rc = check_arch(o, err);
 
-	if (strcmp(machine, "q35") != 0 && strcmp(machine, "microvm") != 0) {
-		error_set(err, EINVAL, "machine '%s' is not known", machine);
-		return error_hint(err, "use q35 or microvm");
-	}
+	if (rc < 0)
+		return rc;
 	if (strlen(o->run_dir) > VM_RUN_DIR_MAX) {
 		error_set(err, ENAMETOOLONG, "run folder %s: longer than %d characters, sockets would not fit below it", o->run_dir,
 			  VM_RUN_DIR_MAX);
@@ -46,8 +64,7 @@ int host_check_options(const struct vm_options *o, struct error *err)
 	}
 	if (o->restore && o->os != VM_OS_NONE)
 		return error_set(err, ENOTSUP, "a complete system cannot be restored: its disk has gone on meanwhile");
-	int rc = host_check_os(o, err);
-
+	rc = host_check_os(o, err);
 	if (rc == 0)
 		rc = host_check_disks(o, err);
 	return rc < 0 ? rc : connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
@@ -121,14 +138,17 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	struct domain_config *d = &host->domain;
 	char *line = host->facts.command_line;
 	int rc = o->os ? host_os_command_line(o, !kvm, line, sizeof(host->facts.command_line), err)
-		       : host_command_line(host->facts.machine, !kvm, o->tune, o->append, line, sizeof(host->facts.command_line), err);
+		       : host_command_line(host->arch, host->facts.machine, !kvm, o->tune, o->append, line,
+					   sizeof(host->facts.command_line), err);
 
 	if (rc < 0)
 		return rc;
 	host->facts.accelerator = kvm ? "kvm" : "tcg";
 	d->type = strncmp(host->facts.uri, "test", 4) == 0 ? "test" : kvm ? "kvm" : "qemu";
 	d->machine = strcmp(d->type, "test") == 0 ? NULL : host->facts.machine;
+	d->arch = host->arch->name;
 	d->host_cpu = kvm;
+	d->cpu_model = kvm ? NULL : host->arch->cpu_model;
 	d->cmdline = line;
 	if (!o->os)
 		rc = host_tell_root(o, line, sizeof(host->facts.command_line), err);
@@ -232,15 +252,12 @@ static void make_cache(const char *cache_dir, const char *caps)
 
 static int connect_host(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
-	char caps[PATH_MAX], qemu[PATH_MAX];
+	char caps[PATH_MAX];
 	unsigned long version = 0;
+	int rc = connection_uri_is_embed(host->facts.uri) ? host_find_qemu(host->arch, err) : 0;
 
-	if (connection_uri_is_embed(host->facts.uri) && !host_find_qemu(qemu, sizeof(qemu))) {
-		error_set(err, ENOENT, "QEMU is not installed (qemu-system-x86_64 was not found)");
-		return error_hint(err, "apt install qemu-system-x86 (Fedora: dnf install qemu-system-x86-core)");
-	}
-
-	int rc = path_format(caps, sizeof(caps), err, "%s/vm/capabilities", o->cache_dir);
+	if (rc == 0)
+		rc = path_format(caps, sizeof(caps), err, "%s/vm/capabilities", o->cache_dir);
 
 	bool first = rc == 0 && !path_exists(caps);
 
@@ -310,6 +327,17 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 	return rc == 0 && o->restore ? snapshot_make(host, o, &host->snapshot, err) : rc;
 }
 
+/* The options are checked. */
+static void settle_arch(struct vm_host *host, const struct vm_options *o)
+{
+	const char *machine = "";
+
+	if (arch_find(o->arch, &host->arch, NULL) == 0)
+		arch_machine(host->arch, o->machine, &machine, NULL);
+	snprintf(host->facts.arch, sizeof(host->facts.arch), "%s", host->arch->name);
+	snprintf(host->facts.machine, sizeof(host->facts.machine), "%s", machine);
+}
+
 int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct error *err)
 {
 	int rc = host_check_options(options, err);
@@ -324,7 +352,7 @@ int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct 
 	pthread_mutex_init(&host->mutex, NULL);
 	pthread_cond_init(&host->changed, NULL);
 	host->event_id = -1;
-	snprintf(host->facts.machine, sizeof(host->facts.machine), "%s", options->machine ? options->machine : VM_MACHINE_DEFAULT);
+	settle_arch(host, options);
 	snprintf(host->facts.uri, sizeof(host->facts.uri), "%s", options->uri ? options->uri : VM_URI_EMBED);
 	strcpy(host->facts.cgroup, "none");
 	strcpy(host->facts.limits, "none");

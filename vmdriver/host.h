@@ -2,6 +2,7 @@
 #pragma once
 
 #include "aide.h"
+#include "arch.h"
 #include "boot_trace.h"
 #include "channel.h"
 #include "connection.h"
@@ -16,6 +17,7 @@
 
 struct vm_host {
 	struct connection *connection;
+	const struct arch *arch; /* the guest's */
 	struct vm_facts facts;
 	struct domain_config domain; /* template of every machine; its strings point into this struct or into constants */
 	char dir[PATH_MAX];          /* <run_dir>/vm */
@@ -58,11 +60,12 @@ struct vm {
 	char scratch[PATH_MAX];                         /* its empty disk, or empty */
 };
 
-/* Where QEMU is, as libvirt looks for it; false when it is not installed. */
-bool host_find_qemu(char *ret, size_t size);
+/* Where the QEMU of this architecture is, as libvirt looks for it; -ENOENT with the remedy when it is not installed. */
+int host_find_qemu(const struct arch *arch, struct error *err);
 
 /* Writes the guest's kernel command line for this machine type and accelerator. */
-int host_command_line(const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size, struct error *err);
+int host_command_line(const struct arch *arch, const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size,
+		      struct error *err);
 
 /* Kills every QEMU whose command line names a path below `dir`. */
 void host_end_processes(const char *dir);

@@ -40,7 +40,8 @@ static void choose_kernel(struct proof *proof)
 	struct utsname host;
 
 	uname(&host);
-	if (!proof->options->kernel || kernel_find("", host.release, NULL, proof->options->cache_dir, &proof->kernel, NULL) < 0)
+	if (!proof->options->kernel ||
+	    kernel_find("", host.release, proof->host->arch, NULL, proof->options->cache_dir, &proof->kernel, NULL) < 0)
 		proof->kernel = (struct kernel_choice){0};
 }
 
@@ -84,6 +85,7 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 	*ret = host->domain;
 	ret->type = "kvm";
 	ret->host_cpu = true;
+	ret->cpu_model = NULL;
 	ret->memory_bytes = 2 * kernel_needs_bytes > PROOF_MEMORY ? 2 * kernel_needs_bytes : PROOF_MEMORY;
 	ret->vcpus = 1;
 	ret->cpuset = NULL;
@@ -103,7 +105,7 @@ static int prove_boot(void *arg, struct error *err)
 	const struct domain_config of_run = host->domain;
 	bool other_kernel = proof->kernel.path[0];
 	char kernel[PATH_MAX] = "", command_line[sizeof(host->facts.command_line)];
-	int rc = host_command_line(host->facts.machine, false, VM_TUNE_OFF, NULL, command_line, sizeof(command_line), err);
+	int rc = host_command_line(host->arch, host->facts.machine, false, VM_TUNE_OFF, NULL, command_line, sizeof(command_line), err);
 
 	if (proof->options->note)
 		proof->options->note(proof->options->note_arg, "proving KVM by a boot");
@@ -122,14 +124,26 @@ static int prove_boot(void *arg, struct error *err)
 	return rc;
 }
 
+static void note_accelerator(struct vm_facts *facts, const struct accel *accel)
+{
+	snprintf(facts->accelerator_reason, sizeof(facts->accelerator_reason), "%s", accel->reason);
+	snprintf(facts->accelerator_remedy, sizeof(facts->accelerator_remedy), "%s", accel->remedy);
+}
+
 int host_choose_accelerator(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	struct vm_facts *facts = &host->facts;
 	struct proof proof = {.host = host, .options = o};
-	struct accel_prober prober = {.device = prove_device, .speed = prove_speed, .boot = prove_boot, .arg = &proof};
+	struct accel_prober prober = {
+		.device = prove_device, .speed = KVM_PROBE_HAS_LOOP ? prove_speed : NULL, .boot = prove_boot, .arg = &proof};
 	char fingerprint[1024];
 	struct accel accel;
 
+	if (!arch_is_host(host->arch)) {
+		accel_emulate(host->arch->name, &accel);
+		note_accelerator(facts, &accel);
+		return 0;
+	}
 	choose_kernel(&proof);
 
 	const struct accel_subject subject = {
@@ -146,8 +160,7 @@ int host_choose_accelerator(struct vm_host *host, const struct vm_options *o, st
 
 	if (rc < 0)
 		return rc;
-	snprintf(facts->accelerator_reason, sizeof(facts->accelerator_reason), "%s", accel.reason);
-	snprintf(facts->accelerator_remedy, sizeof(facts->accelerator_remedy), "%s", accel.remedy);
+	note_accelerator(facts, &accel);
 	if (strcmp(accel.name, "kvm") != 0)
 		return 0;
 	rc = host_set_domain(host, o, true, err);

@@ -3,16 +3,17 @@
 #include "host.h"
 
 #include <base/files.h>
+#include <base/process.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* A QEMU of its own brings its files along, beside or above the folder of its program. */
-static const char *qemu_home(char path[PATH_MAX])
+static const char *qemu_home(const struct arch *arch, char path[PATH_MAX])
 {
 	char program[PATH_MAX];
 
-	if (!host_find_qemu(program, sizeof(program)) || !realpath(program, path))
+	if (!process_find(arch->emulator, program, sizeof(program)) || !realpath(program, path))
 		return NULL;
 	for (int i = 0; i < 2; i++) {
 		char *slash = strrchr(path, '/');
@@ -53,7 +54,7 @@ int host_confine(struct vm_host *host, const struct vm_options *o, const char *c
 	const struct confine_options options = {.writable = writable,
 						.n_writable = 2,
 						.readable = readable,
-						.n_readable = name_readable(o, cache, qemu_home(home), readable),
+						.n_readable = name_readable(o, cache, qemu_home(host->arch, home), readable),
 						.network = o->network == VM_NETWORK_USER};
 
 	return confine(&options, host->facts.confined, sizeof(host->facts.confined), err);

@@ -1,10 +1,12 @@
 /* The initramfs with what the guest needs of its kernel's modules. */
+#include "disk_cache.h"
 #include "host.h"
 #include "initramfs.h"
 #include "module_tree.h"
 
 #include <bench/cleanup.h>
 #include <errno.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +57,17 @@ static void note_modules(const struct module_list *list, char *ret, size_t size)
 		used += (size_t)snprintf(ret + used, size - used, "%s%s", i ? " " : "", list->items[i].name);
 }
 
+static int note_program(struct vm_host *host, const char *path, struct error *err)
+{
+	struct sha256_ctx hash;
+	int rc;
+
+	sha256_init(&hash);
+	rc = disk_key_file(&hash, path, err);
+	disk_key_finish(&hash, host->facts.init_sha256, sizeof(host->facts.init_sha256));
+	return rc;
+}
+
 int host_write_initramfs(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	_cleanup_(free_modules) struct module_list *list = calloc(1, sizeof(*list));
@@ -66,12 +79,14 @@ int host_write_initramfs(struct vm_host *host, const struct vm_options *o, struc
 	int rc = name_modules(host, o, names, err);
 
 	if (rc == 0 && names[0]) {
-		rc = module_tree_find("", host->facts.kernel_version, o->cache_dir, o->note, o->note_arg, tree, sizeof(tree), err);
+		rc = module_tree_find(host->arch, "", host->facts.kernel_version, o->cache_dir, o->note, o->note_arg, tree, sizeof(tree),
+				      err);
 		if (rc == 0)
 			rc = modules_load(tree, names, list, err);
 	}
 	if (rc < 0)
 		return rc;
 	note_modules(list, host->facts.modules, sizeof(host->facts.modules));
-	return initramfs_write(host->initramfs, o->init_path, list, err);
+	rc = note_program(host, o->init_path, err);
+	return rc < 0 ? rc : initramfs_write(host->initramfs, o->init_path, list, err);
 }

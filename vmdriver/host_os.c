@@ -20,10 +20,21 @@ enum { LAYER_TIMEOUT_MS = 30000 };
 
 int host_check_os(const struct vm_options *o, struct error *err)
 {
-	const char *machine = o->machine ? o->machine : VM_MACHINE_DEFAULT;
+	const struct arch *arch;
+	const char *machine = "";
 
 	if (o->os == VM_OS_NONE)
 		return 0;
+	int rc = arch_find(o->arch, &arch, err);
+	if (rc == 0)
+		rc = arch_machine(arch, o->machine, &machine, err);
+	if (rc < 0)
+		return rc;
+	if (strcmp(arch->name, "x86_64") != 0) {
+		error_set(err, ENOTSUP, "a complete system is of x86_64 alone, not of %s: its own programs run while it is made",
+			  arch->name);
+		return error_hint(err, "leave kind=os out: the agent alone boots on %s", arch->name);
+	}
 	if (o->kernel) {
 		error_set(err, EINVAL, "a complete system boots the kernel that is installed in it, not one that is named");
 		return error_hint(err, "leave the option kernel out");
@@ -49,14 +60,14 @@ int host_check_os(const struct vm_options *o, struct error *err)
 
 int host_os_command_line(const struct vm_options *o, bool tcg, char *ret, size_t size, struct error *err)
 {
-	const char *machine = o->machine ? o->machine : VM_MACHINE_DEFAULT;
 	char append[512];
 	int length = snprintf(append, sizeof(append), "%s%s%s", o->os == VM_OS_FIRMWARE ? ROOT_FIRMWARE : ROOT_DIRECT, o->append ? " " : "",
 			      o->append ? o->append : "");
 
 	if (length < 0 || (size_t)length >= sizeof(append))
 		return error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1);
-	return host_command_line(machine, tcg, o->tune, append, ret, size, err);
+	/* Of x86_64, and of q35. */
+	return host_command_line(arch_by_name("x86_64"), "q35", tcg, o->tune, append, ret, size, err);
 }
 
 int host_probe_os(const struct vm_options *o, char *ret, size_t size, struct error *err)

@@ -14,7 +14,8 @@
  * port, kept in memory and quoted by vm_diagnose().
  *
  * If the process dies, its machines live on: every QEMU, libvirt's probes included, has a path below run_dir on its command line,
- * by which a supervisor finds them. Does not do (yet): remote hosts, other architectures. */
+ * by which a supervisor finds them. A guest of another architecture than the host's is emulated, with a kernel and a program of its own.
+ * Does not do (yet): remote hosts. */
 #pragma once
 
 #include <bench/error.h>
@@ -23,8 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define VM_MACHINE_DEFAULT "q35"
-#define VM_URI_EMBED       "qemu:///embed"
+#define VM_URI_EMBED "qemu:///embed"
 
 /* Smallest guest that is known to boot a distribution kernel with a small init; less is tried, and said when it fails. */
 #define VM_MEMORY_KNOWN_GOOD INT64_C(80 << 20)
@@ -79,10 +79,11 @@ struct vm_io_limits {
 
 struct vm_options {
 	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
-	const char *machine;   /* NULL: q35; or "microvm" */
+	const char *arch;      /* NULL: the host's; "x86_64", "aarch64" (arch.h) */
+	const char *machine;   /* NULL: q35, or what the architecture has; or "microvm" */
 	const char *kernel;    /* path; NULL: the host's own, else a distribution's, downloaded */
 	const char *append;    /* more kernel command line, or NULL */
-	const char *init_path; /* static program that becomes PID 1 of the guest */
+	const char *init_path; /* static program that becomes PID 1 of the guest, of its architecture */
 	const char *run_dir;   /* exists, private, at most VM_RUN_DIR_MAX characters; all files go to <run_dir>/vm */
 	const char *
 		cache_dir; /* exists; kernels, libvirt's findings, proofs go to <cache_dir>/vm; may be read-only while nothing new is needed */
@@ -129,6 +130,7 @@ struct vm_facts {
 	const char *accelerator; /* "kvm" or "tcg" */
 	char accelerator_reason[256];
 	char accelerator_remedy[256]; /* what would make KVM usable, or empty */
+	char arch[16];                /* the guest's: "x86_64" */
 	char machine[32];             /* as it was asked for: "q35" */
 	char machine_full[64];        /* as QEMU gets it: "pc-q35-7.2"; empty where no QEMU is behind the connection */
 	char cpu_model[64];           /* "host-passthrough", "qemu64"; likewise */
@@ -149,6 +151,7 @@ struct vm_facts {
 	char os_release[96];          /* of a complete system, else empty */
 	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
 	char kernel_form[80];
+	char init_sha256[65];               /* of the program init_path, as it is in the initramfs */
 	char modules[512];                  /* that the guest's init loads, in that order; "none" */
 	char root[160];                     /* of the guest's program: "program", or the image and how it is mounted */
 	char root_key[40];                  /* of the image, or empty */

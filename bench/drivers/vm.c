@@ -19,10 +19,10 @@ static void vm_probe(const struct driver_config *config, struct probe *ret)
 	struct vm_options options;
 	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
 	struct error err = {0};
-	char name[64];
+	struct vm_texts texts;
 
 	*ret = (struct probe){.verdict = PROBE_NO};
-	if (vm_options_read(config, name, &source, &options, &err) < 0) {
+	if (vm_options_read(config, &texts, &source, &options, &err) < 0) {
 		snprintf(ret->reason, sizeof(ret->reason), "%.300s", err.message);
 		snprintf(ret->remedy, sizeof(ret->remedy), "%s", err.hint);
 		return;
@@ -34,9 +34,10 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 {
 	struct vm_options options;
 	struct vm_host *host = NULL;
-	char processes[PATH_MAX], name[64];
+	struct vm_texts texts;
+	char processes[PATH_MAX];
 	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
-	int rc = vm_options_read(config, name, &source, &options, err);
+	int rc = vm_options_read(config, &texts, &source, &options, err);
 
 	/* Before libvirt starts its first process: each names a path below this folder. */
 	if (rc == 0)
@@ -54,7 +55,7 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 		return rc;
 	vm_report(vm_host_facts(host), &options, config->memory_bytes, ret_info);
 	if (config->record_steps)
-		vm_steps_declare(options.restore, ret_info);
+		vm_steps_declare(vm_host_facts(host), ret_info);
 	*ret_state = host;
 	return 0;
 }
@@ -97,7 +98,7 @@ static void vm_driver_observe(void *state, const struct instance *instance, stru
 		timeline_mark_at(timeline, MARK_SANDBOX, stamps.running_ns);
 	if (timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
 		timeline_mark_at(timeline, MARK_KERNEL, stamps.kernel_ns);
-	vm_steps_report(instance->has_greeted, view, timeline, instance->steps);
+	vm_steps_report(vm_host_facts(state), view, timeline, instance->steps);
 }
 
 static void vm_driver_diagnose(void *state, const struct instance *instance, char *ret, size_t size)

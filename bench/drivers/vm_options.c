@@ -1,16 +1,22 @@
 #include "vm_options.h"
 #include "vm_ready.h"
 
+#include <base/files.h>
 #include <base/units.h>
 #include <bench/cleanup.h>
 #include <cgroup/cgroup.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include <vmdriver/arch.h>
 
 const struct driver_option vm_options_table[] = {
-	{"kind", "q35|microvm|restore|os|os-firmware", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
-	{"machine", "q35|microvm", "type of machine (default: q35)"},
+	{"kind", "q35|microvm|restore|os|os-firmware|aarch64",
+	 "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"arch", "x86_64|aarch64",
+	 "architecture of the guest; another than the host's is emulated, TCG (default: the host's; kind aarch64: that)"},
+	{"machine", "q35|microvm|virt", "type of machine (default: q35; of aarch64: virt)"},
 	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
@@ -49,25 +55,33 @@ const struct driver_option vm_options_table[] = {
 
 /* Kinds of machines people compare: each is a set of defaults, which other options may change. */
 static const struct kind {
-	const char *machine;
+	const char *arch, *machine; /* NULL: the host's, and what it has first */
 	bool restore;
 	enum vm_os os;
 	int64_t memory_bytes; /* 0: the run's limit */
 } kinds[] = {
-	{"q35", false, VM_OS_NONE, 0},
-	{"microvm", false, VM_OS_NONE, 0},
-	{"q35", true, VM_OS_NONE, 0},
-	{"q35", false, VM_OS_DIRECT, INT64_C(512) << 20},
-	{"q35", false, VM_OS_FIRMWARE, INT64_C(512) << 20},
+	{"x86_64", "q35", false, VM_OS_NONE, 0},
+	{"x86_64", "microvm", false, VM_OS_NONE, 0},
+	{NULL, NULL, true, VM_OS_NONE, 0},
+	{NULL, NULL, false, VM_OS_DIRECT, INT64_C(512) << 20},
+	{NULL, NULL, false, VM_OS_FIRMWARE, INT64_C(512) << 20},
+	{"aarch64", "virt", false, VM_OS_NONE, 0},
 };
 
-const char *const vm_kinds[] = {"q35", "microvm", "restore", "os", "os-firmware", NULL};
+const char *const vm_kinds[] = {"q35", "microvm", "restore", "os", "os-firmware", "aarch64", NULL};
 _Static_assert(sizeof(vm_kinds) / sizeof(vm_kinds[0]) == sizeof(kinds) / sizeof(kinds[0]) + 1, "one name a kind");
+
+/* Without a kind: a machine of the host's own. */
+static const struct kind plain = {NULL, NULL, false, VM_OS_NONE, 0};
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
 {
-	const char *name = driver_option(spec, "kind", vm_kinds[0]);
+	const char *name = driver_option(spec, "kind", NULL);
 	char known[120] = "";
+
+	*ret = &plain;
+	if (!name)
+		return 0;
 
 	for (size_t i = 0; vm_kinds[i]; i++) {
 		size_t used = strlen(known);
@@ -182,12 +196,31 @@ static int read_limits(const struct driver_config *config, char *name, struct vm
 	return 0;
 }
 
-int vm_options_read(const struct driver_config *config, char name[64], struct vm_disk_source *source, struct vm_options *ret,
+/* The agent for another architecture lies beside that of the host's, built by a cross compiler where there was one. */
+static int find_agent(const struct driver_config *config, struct vm_texts *texts, struct vm_options *ret, struct error *err)
+{
+	const struct arch *arch;
+	int rc = arch_find(ret->arch, &arch, err);
+
+	if (rc < 0 || arch_is_host(arch))
+		return rc;
+	rc = path_format(texts->agent, sizeof(texts->agent), err, "%s-%s", config->agent_path ? config->agent_path : "", arch->name);
+	if (rc == 0 && access(texts->agent, R_OK) < 0) {
+		error_errno(err, "the agent for guests of %s, %s", arch->name, texts->agent);
+		if (strcmp(arch->name, "aarch64") != 0)
+			return error_hint(err, "build bench on a host of %s, and put its bench-agent there", arch->name);
+		return error_hint(err, "apt install gcc-aarch64-linux-gnu libc6-dev-arm64-cross, and build bench anew (cmake --build)");
+	}
+	ret->init_path = texts->agent;
+	return rc;
+}
+
+int vm_options_read(const struct driver_config *config, struct vm_texts *texts, struct vm_disk_source *source, struct vm_options *ret,
 		    struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
-	const struct kind *kind = &kinds[0];
+	const struct kind *kind = &plain;
 	int rc = find_kind(spec, &kind, err);
 
 	if (rc < 0)
@@ -195,6 +228,7 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 
 	*ret = (struct vm_options){
 		.uri = driver_option(spec, "connect", NULL),
+		.arch = driver_option(spec, "arch", kind->arch),
 		.machine = driver_option(spec, "machine", kind->machine),
 		.kernel = driver_option(spec, "kernel", NULL),
 		.append = driver_option(spec, "append", NULL),
@@ -231,8 +265,10 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 	if (rc == 0)
 		rc = read_boot(spec, ret, err);
 	if (rc == 0)
-		rc = read_limits(config, name, ret, err);
+		rc = read_limits(config, texts->cgroup, ret, err);
 	if (rc == 0)
 		rc = vm_disk_read(spec, source, ret, err);
-	return rc < 0 ? rc : parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
+	if (rc == 0)
+		rc = parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
+	return rc < 0 ? rc : find_agent(config, texts, ret, err);
 }

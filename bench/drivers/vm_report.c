@@ -2,13 +2,18 @@
 
 #include <base/units.h>
 #include <string.h>
+#include <vmdriver/arch.h>
 
 static void report_accelerator(const struct vm_facts *facts, struct driver_info *info)
 {
 	driver_info_set(info, "accelerator", "%s", facts->accelerator);
 	driver_info_set(info, "accelerator reason", "%s", facts->accelerator_reason);
+	const struct arch *arch = arch_by_name(facts->arch);
+	bool foreign = arch && !arch_is_host(arch);
+
 	if (strcmp(facts->accelerator, "tcg") == 0)
-		driver_info_note(info, "TCG (emulated): the guest's processor is emulated in software, %s", facts->accelerator_reason);
+		driver_info_note(info, "TCG (emulated)%s%s: the guest's processor is emulated in software, %s%s", foreign ? ", " : "",
+				 foreign ? arch->name : "", foreign ? "and " : "", facts->accelerator_reason);
 	if (facts->accelerator_remedy[0])
 		driver_info_note(info, "for KVM: %s", facts->accelerator_remedy);
 }
@@ -24,9 +29,8 @@ static void report_kernel(const struct vm_facts *facts, const struct vm_options 
 	if (options->tune != VM_TUNE_OFF)
 		driver_info_note(
 			info,
-			"tune=%s: the guest's kernel does less at its start than its distribution's does: no self-tests of ciphers, no "
-			"patching for one processor%s",
-			vm_tune_names[options->tune],
+			"tune=%s: the guest's kernel does less at its start than its distribution's does: no self-tests of ciphers%s%s",
+			vm_tune_names[options->tune], strstr(facts->command_line, "noreplace-smp") ? ", no patching for one processor" : "",
 			options->tune == VM_TUNE_ALL ? "; no mitigations, memory is not zeroed before use" : " (tune=off does all)");
 }
 
@@ -73,9 +77,23 @@ static void report_start(const struct vm_facts *facts, struct driver_info *info)
 			       "the same to all");
 }
 
+/* Of another architecture it is another file than the run's agent. */
+static void report_foreign(const struct vm_facts *facts, const struct vm_options *options, struct driver_info *info)
+{
+	const struct arch *arch = arch_by_name(facts->arch);
+
+	if (!arch || arch_is_host(arch))
+		return;
+	driver_info_set(info, "emulated arch", "%s", arch->name);
+	driver_info_set(info, "agent", "%s", strrchr(options->init_path, '/') + 1);
+	driver_info_set(info, "agent sha256", "%s", facts->init_sha256);
+}
+
 void vm_report(const struct vm_facts *facts, const struct vm_options *options, int64_t limit_bytes, struct driver_info *info)
 {
 	report_accelerator(facts, info);
+	driver_info_set(info, "arch", "%s", facts->arch);
+	report_foreign(facts, options, info);
 	driver_info_set(info, "machine", "%s", facts->machine);
 	driver_info_set(info, "machine_full", "%s", facts->machine_full);
 	driver_info_set(info, "cpu model", "%s", facts->cpu_model);

@@ -1,5 +1,7 @@
 #include "vm_steps.h"
 
+#include <string.h>
+
 /* Moments of a start, in their order. */
 enum moment { REQUEST, FORKED, BEGUN, LAUNCHED, CREATED, RESUMED, KERNEL, INIT, READY };
 
@@ -21,6 +23,18 @@ static const struct step of_boot[] = {
 	{NULL, STEP_CHILD, REQUEST, REQUEST},
 };
 
+/* Where nobody sees when the kernel begins. */
+static const struct step of_direct_boot[] = {
+	{"libvirt: until it forks QEMU", STEP_PARENT, REQUEST, FORKED},
+	{"QEMU: until it reads its options", STEP_CHILD, FORKED, BEGUN},
+	{"QEMU: until it connects its channels", STEP_CHILD, BEGUN, LAUNCHED},
+	{"libvirt: QEMU's devices, and its monitor", STEP_PARENT, LAUNCHED, CREATED},
+	{"libvirt: sets the vCPUs running", STEP_PARENT, CREATED, RESUMED},
+	{"kernel, from the vCPUs' first instruction", STEP_CHILD, RESUMED, INIT},
+	{"init and agent", STEP_CHILD, INIT, READY},
+	{NULL, STEP_CHILD, REQUEST, REQUEST},
+};
+
 static const struct step of_restore[] = {
 	{"libvirt: until it forks QEMU", STEP_PARENT, REQUEST, FORKED},
 	{"QEMU: until it reads its options", STEP_CHILD, FORKED, BEGUN},
@@ -31,9 +45,17 @@ static const struct step of_restore[] = {
 	{NULL, STEP_CHILD, REQUEST, REQUEST},
 };
 
-void vm_steps_declare(bool restored, struct driver_info *info)
+/* QEMU loads an x86 kernel by firmware, others by itself. */
+static const struct step *steps_of(const struct vm_facts *facts)
 {
-	for (const struct step *step = restored ? of_restore : of_boot; step->name; step++)
+	if (facts->snapshot_bytes > 0)
+		return of_restore;
+	return strcmp(facts->arch, "x86_64") == 0 ? of_boot : of_direct_boot;
+}
+
+void vm_steps_declare(const struct vm_facts *facts, struct driver_info *info)
+{
+	for (const struct step *step = steps_of(facts); step->name; step++)
 		driver_info_step(info, step->lane, "%s", step->name);
 }
 
@@ -42,9 +64,9 @@ static int64_t mark_ns(const struct timeline *timeline, enum mark mark)
 	return timeline_has(timeline, mark) ? timeline->at_ns[mark] : 0;
 }
 
-void vm_steps_report(bool restored, const struct vm_view *view, const struct timeline *timeline, struct step_times *ret)
+void vm_steps_report(const struct vm_facts *facts, const struct vm_view *view, const struct timeline *timeline, struct step_times *ret)
 {
-	const struct step *steps = restored ? of_restore : of_boot;
+	const struct step *steps = steps_of(facts);
 	const int64_t at_ns[] = {
 		[REQUEST] = mark_ns(timeline, MARK_REQUEST),
 		[FORKED] = view->forked_ns,

@@ -12,7 +12,7 @@ hidden() {
 	unshare -m --propagation private bash -c "$setup; exec \"\$@\"" bash "$@"
 }
 bench run startup --driver vm --n 1 --warmup 0 --out "$WORK/first" >/dev/null 2>"$WORK/log" || fail "$(cat "$WORK/log")"
-kernel=$(find "${BENCH_CACHE_DIR:-/var/cache/bench}" /boot -name 'vmlinuz*' -type f 2>/dev/null | head -1)
+kernel=$(find "${BENCH_CACHE_DIR:-/var/cache/bench}" /boot -name 'vmlinuz*' -type f ! -path '*/kernels-*' 2>/dev/null | head -1)
 [ -n "$kernel" ] || fail "no kernel to play with"
 host_state >"$WORK/before"
 

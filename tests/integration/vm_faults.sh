@@ -10,7 +10,7 @@ run_vm() {
 	bench run startup --driver "${DRIVER:-vm}" --n 1 --warmup 0 --out "$WORK/out" "$@"
 }
 bench run startup --driver vm --n 1 --warmup 0 --out "$WORK/first" >/dev/null 2>"$WORK/log" || fail "$(cat "$WORK/log")"
-kernel=$(find "$BENCH_CACHE_DIR" /boot -name 'vmlinuz*' -type f 2>/dev/null | head -1)
+kernel=$(find "$BENCH_CACHE_DIR" /boot -name 'vmlinuz*' -type f ! -path '*/kernels-*' 2>/dev/null | head -1)
 [ -n "$kernel" ] || fail "no kernel to play with"
 host_state >"$WORK/before"
 

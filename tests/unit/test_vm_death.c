@@ -118,7 +118,7 @@ Test(vm_boot, little_memory_is_suspected)
 	struct kernel_choice kernel;
 
 	prepare(&s);
-	cr_assert_eq(kernel_choose(NULL, s.cache_dir, NULL, NULL, &kernel, NULL), 0);
+	cr_assert_eq(kernel_choose(arch_host(), NULL, s.cache_dir, NULL, NULL, &kernel, NULL), 0);
 	if (kernel.image.needs_bytes > 60 << 20 || strncmp(kernel.image.version, "6.1.", 4) != 0) {
 		rmdir(s.run_dir);
 		cr_skip_test("not known how kernel %.40s behaves with little memory", kernel.image.version);

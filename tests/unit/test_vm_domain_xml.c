@@ -80,6 +80,18 @@ Test(vm_domain_xml, microvm_under_kvm)
 	check_golden(&config, "microvm-kvm");
 }
 
+/* Another architecture: no ISA, no ACPI without firmware; the port that it has by itself is the console, [0] is a card. */
+Test(vm_domain_xml, virt_under_tcg)
+{
+	struct domain_config config = typical();
+
+	config.arch = "aarch64";
+	config.machine = "virt";
+	config.cpu_model = "cortex-a72";
+	config.cmdline = "console=ttyAMA0 panic=-1";
+	check_golden(&config, "virt-tcg");
+}
+
 Test(vm_domain_xml, system_daemon_changes_no_owner)
 {
 	struct domain_config config = typical();
