@@ -51,15 +51,27 @@ static void print_agent(struct environment *environment, const char *agent, cons
 		printf("agent       %.1f KiB, sha256 %.16s…\n", (double)environment->agent_bytes / 1024, environment->agent_sha256);
 }
 
-static bool print_driver(const struct driver *driver, const struct driver_config *config)
+static bool print_probe(const char *name, const struct driver *driver, const struct driver_config *config)
 {
 	struct probe probe = {0};
 
 	driver->probe(config, &probe);
-	printf("%-11s %-8s %s\n", driver->name, verdicts[probe.verdict], probe.reason);
+	printf("%-11s %-8s %s\n", name, verdicts[probe.verdict], probe.reason);
 	if (probe.remedy[0])
 		printf("%-11s %-8s mend: %s\n", "", "", probe.remedy);
 	return probe.verdict != PROBE_NO;
+}
+
+/* What a machine can have beyond what it needs. */
+static void print_shared_root(const char *agent, const char *cache)
+{
+	struct driver_spec spec;
+	const struct driver *driver = driver_find("vm");
+	struct driver_config config = {
+		.spec = &spec, .agent_path = agent, .run_dir = "", .cache_dir = cache, .memory_bytes = 256 << 20, .vcpus = 1};
+
+	if (driver && driver_parse_list("vm:root=virtiofs,rootfs=/", &spec, 0, 1, NULL) == 1)
+		print_probe("vm virtiofs", driver, &config);
 }
 
 static bool print_drivers(const char *agent)
@@ -77,8 +89,9 @@ static bool print_drivers(const char *agent)
 			       strcmp(driver_registry[i]->name, "vm") == 0;
 
 		snprintf(spec.name, sizeof(spec.name), "%s", driver_registry[i]->name);
-		fine &= print_driver(driver_registry[i], &config) || !matters;
+		fine &= print_probe(driver_registry[i]->name, driver_registry[i], &config) || !matters;
 	}
+	print_shared_root(agent, cache);
 	return fine;
 }
 
