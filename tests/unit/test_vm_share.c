@@ -12,6 +12,7 @@
 static bool *done;
 static char tree[64];
 static const char *layers[2];
+static bool by_qemu; /* it reads as any program does, which moves the times of access */
 
 static void put_file(const char *name, mode_t mode, const char *text)
 {
@@ -40,6 +41,7 @@ static void prepare_tree(struct scene *s, enum vm_root root)
 	snprintf(path, sizeof(path), "%s/data/greeting", tree);
 	setxattr(path, "user.kept", "1", 1, 0); /* not every file system has them */
 	s->options.root = root;
+	by_qemu = root == VM_ROOT_9P;
 	s->options.root_layers = layers;
 	s->options.n_root_layers = 1;
 	done = mmap(NULL, sizeof(*done), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -68,10 +70,12 @@ static int list_one(const char *path, const struct stat *st, int type, struct FT
 	char names[512] = "", value[64] = "";
 	ssize_t length = llistxattr(path, names, sizeof(names)), got = lgetxattr(path, "user.kept", value, sizeof(value) - 1);
 
+	bool with_access = S_ISREG(st->st_mode) && !by_qemu;
+
 	fprintf(listing, "%s %u:%u %o %lld %lld.%09ld %lld.%09ld %lld.%09ld %zd %s %zd %s\n", path, st->st_uid, st->st_gid, st->st_mode,
 		S_ISREG(st->st_mode) ? (long long)st->st_size : 0LL, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
-		(long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec, S_ISREG(st->st_mode) ? (long long)st->st_atim.tv_sec : 0LL,
-		S_ISREG(st->st_mode) ? st->st_atim.tv_nsec : 0L, length, names, got, value);
+		(long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec, with_access ? (long long)st->st_atim.tv_sec : 0LL,
+		with_access ? st->st_atim.tv_nsec : 0L, length, names, got, value);
 	return 0;
 }
 
