@@ -145,7 +145,7 @@ bool host_share_died(struct vm *vm)
 
 void host_end_share(struct vm *vm)
 {
-	if (vm->share.pid <= 0 && vm->share.pidfd < 0)
+	if (!vm->share.socket[0])
 		return;
 	pthread_mutex_lock(&vm->host->mutex);
 

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ASK_TIMEOUT_MS = 10000, ARGUMENTS_MAX = 12, SOCKET_FD = 3, GO_FD = 4 };
+enum { ASK_TIMEOUT_MS = 10000, ARGUMENTS_MAX = 12, SOCKET_FD = 3, GO_FD = 4, PIDS_MAX = 8, END_MS = 1000 };
 
 /* ---- the program ---- */
 
@@ -300,34 +300,37 @@ int share_tell_end(const struct share *share, struct error *err)
 			 line[0] ? "; its last line: " : "", line);
 }
 
+/* Its child's child: numbers pass on, so a descriptor is taken first, and then it is looked whether that number still is its child's. */
+static void end_serving(const struct share *share, pid_t pid)
+{
+	pid_t now[PIDS_MAX];
+	_cleanup_close_ int pidfd = pidfd_open(pid, 0);
+	size_t n = share_pids(share, now, PIDS_MAX);
+
+	if (pidfd < 0)
+		return;
+	for (size_t i = 1; i < n; i++)
+		if (now[i] == pid)
+			pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, END_MS);
+}
+
 void share_end(struct share *share)
 {
-	pid_t pids[8];
-	int serving[8];
-	size_t n = share_pids(share, pids, sizeof(pids) / sizeof(pids[0]));
+	pid_t pids[PIDS_MAX];
+	size_t n = share_pids(share, pids, PIDS_MAX);
 
-	/* A pidfd of a child's child, checked by whose child it still is, as numbers pass on. */
 	for (size_t i = 1; i < n; i++)
-		serving[i] = pidfd_open(pids[i], 0);
-	pid_t again[8];
-	size_t still = share_pids(share, again, sizeof(again) / sizeof(again[0]));
-	for (size_t i = 1; i < n; i++) {
-		for (size_t k = 1; k < still && serving[i] >= 0; k++)
-			if (again[k] == pids[i])
-				pidfd_send_signal(serving[i], SIGKILL, NULL, 0);
-		if (serving[i] >= 0)
-			poll(&(struct pollfd){.fd = serving[i], .events = POLLIN}, 1, 1000);
-		if (serving[i] >= 0)
-			close(serving[i]);
-	}
+		end_serving(share, pids[i]);
 	if (share->pidfd >= 0) {
 		pidfd_send_signal(share->pidfd, SIGKILL, NULL, 0);
 		close(share->pidfd);
 	}
-	while (share->pid > 0 && waitpid(share->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	/* Before the wait: one that was never told to go ends by this. */
 	if (share->go_fd >= 0)
 		close(share->go_fd);
+	while (share->pid > 0 && waitpid(share->pid, NULL, 0) < 0 && errno == EINTR)
+		;
 	if (share->socket[0])
 		unlink(share->socket);
 	if (share->log[0])
