@@ -4,7 +4,11 @@
 source "$(dirname "$0")/../lib.sh"
 needs vm
 
-export BENCH_CACHE_DIR=${BENCH_CACHE_DIR:-$(dirname "$BIN")/test-cache} BENCH_IMAGE_DIR=$WORK/store
+# A complete system takes minutes to be made, and a download: it takes part where vm_os.sh, for one, has made it.
+cache=/var/cache/bench
+[ "$(id -u)" -eq 0 ] || cache=${XDG_CACHE_HOME:-$HOME/.cache}/bench
+compgen -G "$cache/os/*/root.tar" >/dev/null || cache=$(dirname "$BIN")/test-cache
+export BENCH_CACHE_DIR=${BENCH_CACHE_DIR:-$cache} BENCH_IMAGE_DIR=$WORK/store
 tree=$WORK/tree
 mkdir -p "$tree"/{bin,dev,etc,proc,run,sys,tmp}
 cp /bin/busybox "$tree/bin/sh"
@@ -50,8 +54,7 @@ drivers=(--driver "vm:q35,label=q35" --driver "vm:microvm,net=user,label=micro" 
 if [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || [ -x /usr/lib/virtiofsd ]; then
 	drivers+=(--driver "vm:root=virtiofs,rootfs=$tree,label=folder" --driver "vm:microvm,root=virtiofs,image=small,label=layer")
 fi
-# A complete system takes minutes to be made: where there is one already.
-if compgen -G "$BENCH_CACHE_DIR/vm/os/*/disk*" >/dev/null; then drivers+=(--driver "vm:os,label=os"); fi
+if compgen -G "$BENCH_CACHE_DIR/os/*/root.tar" >/dev/null; then drivers+=(--driver "vm:os,label=os"); fi
 
 # look_again BEFORE: what was there before is still there, and as it was. What is new is the next look's.
 look_again() {
