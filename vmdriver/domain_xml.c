@@ -55,6 +55,13 @@ static void write_resources(xmlTextWriterPtr w, const struct domain_config *c)
 		attribute(w, "cpuset", c->cpuset);
 	xmlTextWriterWriteFormatString(w, "%d", c->vcpus);
 	close_element(w);
+	/* virtiofsd reads and writes the guest's memory. */
+	if (c->share.kind == DOMAIN_SHARE_VIRTIOFS) {
+		open_element(w, "memoryBacking");
+		leaf(w, "source", "type", "memfd", NULL, NULL);
+		leaf(w, "access", "mode", "shared", NULL, NULL);
+		close_element(w);
+	}
 }
 
 static bool has_isa(const struct domain_config *c)
@@ -126,10 +133,15 @@ static void write_cputune(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
+static bool is_microvm(const struct domain_config *c)
+{
+	return c->machine && strcmp(c->machine, "microvm") == 0;
+}
+
 /* microvm has no PCI. libvirt does not know that by itself. */
 static void write_virtio_address(xmlTextWriterPtr w, const struct domain_config *c)
 {
-	if (c->machine && strcmp(c->machine, "microvm") == 0)
+	if (is_microvm(c))
 		leaf(w, "address", "type", "virtio-mmio", NULL, NULL);
 }
 
@@ -161,6 +173,29 @@ static void write_disk(xmlTextWriterPtr w, const struct domain_config *c, const 
 	if (disk->private_changes)
 		leaf(w, "transient", NULL, NULL, NULL, NULL);
 	element(w, "serial", disk->serial);
+	write_virtio_address(w, c);
+	close_element(w);
+}
+
+static void write_share(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	bool is_9p = c->share.kind == DOMAIN_SHARE_9P;
+
+	if (c->share.kind == DOMAIN_SHARE_NONE)
+		return;
+	open_element(w, "filesystem");
+	attribute(w, "type", "mount");
+	if (is_9p)
+		attribute(w, "accessmode", "passthrough");
+	else
+		leaf(w, "driver", "type", "virtiofs", NULL, NULL);
+	if (is_9p)
+		leaf(w, "source", "dir", c->share.folder, NULL, NULL);
+	else
+		leaf(w, "source", "socket", c->share.socket, NULL, NULL);
+	leaf(w, "target", "dir", c->share.tag, NULL, NULL);
+	if (is_9p)
+		leaf(w, "readonly", NULL, NULL, NULL, NULL);
 	write_virtio_address(w, c);
 	close_element(w);
 }
@@ -238,6 +273,7 @@ static void write_devices(xmlTextWriterPtr w, const struct domain_config *c)
 	write_serials(w, c);
 	for (size_t i = 0; i < c->n_disks; i++)
 		write_disk(w, c, &c->disks[i]);
+	write_share(w, c);
 	write_link(w, c);
 	write_balloon(w, c);
 	close_element(w);
@@ -257,16 +293,30 @@ static void write_security(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
-/* libvirt has no words of its own for it. */
-static void write_trace(xmlTextWriterPtr w, const struct domain_config *c)
+/* QEMU's virtio-mmio is the one before version 1 unless it is told otherwise, and virtiofs came after that. */
+static bool needs_modern_mmio(const struct domain_config *c)
 {
-	const char *const arguments[] = {"-trace", "enable=fw_cfg_select", "-trace", "enable=vm_state_notify", "-D", c->trace};
+	return is_microvm(c) && c->share.kind == DOMAIN_SHARE_VIRTIOFS;
+}
 
-	if (!c->trace)
+static bool has_arguments(const struct domain_config *c)
+{
+	return c->trace || needs_modern_mmio(c);
+}
+
+/* libvirt has no words of its own for these. */
+static void write_arguments(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	const char *const trace[] = {"-trace", "enable=fw_cfg_select", "-trace", "enable=vm_state_notify", "-D", c->trace};
+	const char *const modern[] = {"-global", "virtio-mmio.force-legacy=false"};
+
+	if (!has_arguments(c))
 		return;
 	open_element(w, "qemu:commandline");
-	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
-		leaf(w, "qemu:arg", "value", arguments[i], NULL, NULL);
+	for (size_t i = 0; c->trace && i < sizeof(trace) / sizeof(trace[0]); i++)
+		leaf(w, "qemu:arg", "value", trace[i], NULL, NULL);
+	for (size_t i = 0; needs_modern_mmio(c) && i < sizeof(modern) / sizeof(modern[0]); i++)
+		leaf(w, "qemu:arg", "value", modern[i], NULL, NULL);
 	close_element(w);
 }
 
@@ -274,7 +324,7 @@ static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	open_element(w, "domain");
 	attribute(w, "type", c->type);
-	if (c->few_capabilities || c->trace)
+	if (c->few_capabilities || has_arguments(c))
 		attribute(w, "xmlns:qemu", QEMU_NAMESPACE);
 	element(w, "name", c->name);
 	element(w, "uuid", c->uuid);
@@ -287,7 +337,7 @@ static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 	element(w, "on_crash", "destroy");
 	write_devices(w, c);
 	write_security(w, c);
-	write_trace(w, c);
+	write_arguments(w, c);
 	/* With this capability libvirt asks QEMU for each of some 400 CPU properties before it lets the guest run. The answer only matters
 	 * to a CPU model that libvirt has to check. */
 	if (c->few_capabilities) {

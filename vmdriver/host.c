@@ -67,6 +67,8 @@ int host_check_options(const struct vm_options *o, struct error *err)
 	rc = host_check_os(o, err);
 	if (rc == 0)
 		rc = host_check_disks(o, err);
+	if (rc == 0)
+		rc = host_check_share(o, err);
 	return rc < 0 ? rc : connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
 }
 
@@ -89,18 +91,22 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
 	if (rc == 0)
 		rc = host_write_initramfs(host, o, err);
-	return rc < 0 ? rc : host_prepare_disks(host, o, err);
+	if (rc == 0)
+		rc = host_prepare_disks(host, o, err);
+	return rc < 0 ? rc : host_prepare_share(host, o, err);
 }
 
 void host_end_processes(const char *dir)
 {
+	static const char *const names[] = {"qemu", VM_SHARE_PROGRAM};
 	char path[PATH_MAX], programs[PATH_MAX];
 	struct journal *journal;
 
-	if (path_format(path, sizeof(path), NULL, "%s.end", dir) < 0 || path_format(programs, sizeof(programs), NULL, "qemu %s", dir) < 0 ||
-	    journal_open(path, &journal, NULL) < 0)
+	if (path_format(path, sizeof(path), NULL, "%s.end", dir) < 0 || journal_open(path, &journal, NULL) < 0)
 		return;
-	journal_add(journal, JOURNAL_PROCESSES, programs, NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (path_format(programs, sizeof(programs), NULL, "%s %s", names[i], dir) == 0)
+			journal_add(journal, JOURNAL_PROCESSES, programs, NULL);
 	journal_close(journal);
 	journal_undo(path, NULL, NULL, NULL);
 	unlink(path);
@@ -201,6 +207,8 @@ static int validate(struct vm_host *host, struct error *err)
 	for (size_t i = 0; i < config.n_disks; i++)
 		if (!config.disks[i].path)
 			config.disks[i].path = host->initramfs;
+	if (config.share.kind == DOMAIN_SHARE_VIRTIOFS)
+		config.share.socket = host->initramfs;
 	config.serials[0] = config.serials[1] = host->initramfs;
 	config.n_serials = 2;
 
@@ -308,6 +316,7 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 	if (rc == 0) {
 		host_set_network(host, o);
 		host_set_disks(host, o);
+		host_set_share(host);
 	}
 	/* The embedded driver has no such flag: nobody but us is connected to it. */
 	host->create_flags = embed ? 0 : VIR_DOMAIN_START_AUTODESTROY;

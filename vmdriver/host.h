@@ -9,6 +9,7 @@
 #include "domain_xml.h"
 #include "kernel.h"
 #include "os_disk.h"
+#include "share.h"
 #include "snapshot.h"
 #include "vm.h"
 
@@ -35,6 +36,8 @@ struct vm_host {
 	char root_initramfs[PATH_MAX]; /* with a whole tree in it, or empty */
 	char root_disk[PATH_MAX];      /* in the cache, or empty */
 	int64_t scratch_bytes;
+	struct share_plan share;     /* of a root that virtiofs shares; without folder where there is none */
+	char share_folder[PATH_MAX]; /* that QEMU shares itself, or empty */
 
 	/* Written by libvirt's event thread. */
 	pthread_mutex_t mutex;
@@ -58,6 +61,7 @@ struct vm {
 	int ended;                                      /* virDomainEventStoppedDetailType, -1 while it runs; under host->mutex */
 	char layer[PATH_MAX];                           /* what this machine writes to its disk, or empty */
 	char scratch[PATH_MAX];                         /* its empty disk, or empty */
+	struct share share;                             /* its virtiofsd; `died` and `watch` under host->mutex */
 };
 
 /* Where the QEMU of this architecture is, as libvirt looks for it; -ENOENT with the remedy when it is not installed. */
@@ -67,7 +71,7 @@ int host_find_qemu(const struct arch *arch, struct error *err);
 int host_command_line(const struct arch *arch, const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size,
 		      struct error *err);
 
-/* Kills every QEMU whose command line names a path below `dir`. */
+/* Kills every QEMU and virtiofsd whose command line names a path below `dir`. */
 void host_end_processes(const char *dir);
 
 /* Registers for the end of machines, so that vm_diagnose() knows how one ended. */
@@ -108,8 +112,8 @@ int host_confine(struct vm_host *host, const struct vm_options *options, const c
 /* Makes what one machine needs of root, and completes its description: tap, hardware address, what the guest is told. */
 int host_prepare_surroundings(struct vm *vm, struct domain_config *config, struct error *err);
 
-/* QEMU's process is known: it goes into its group. */
-int host_admit(struct vm *vm, struct error *err);
+/* A process of this machine's, QEMU or what serves it, goes into its group. */
+int host_admit(struct vm *vm, pid_t pid, struct error *err);
 
 /* QEMU has ended. */
 int host_release_surroundings(struct vm *vm, struct error *err);
@@ -139,3 +143,17 @@ unsigned host_disk_modules(const struct vm_options *options);
 int host_tell_root(const struct vm_options *options, char *line, size_t size, struct error *err);
 /* Makes the disks that are one machine's own. */
 int host_add_disks(struct vm *vm, struct domain_config *config, struct error *err);
+/* ---- shared folders as root (host_share.c) ---- */
+
+int host_check_share(const struct vm_options *options, struct error *err);
+/* Is what serves the folder there? */
+int host_probe_share(const struct vm_options *options, struct error *err);
+int host_prepare_share(struct vm_host *host, const struct vm_options *options, struct error *err);
+/* The part of the description that all machines share; the socket is each machine's own. */
+void host_set_share(struct vm_host *host);
+/* One machine: its virtiofsd begins; it is watched as soon as QEMU is known, and QEMU ends with it; it ends. */
+int host_begin_share(struct vm *vm, struct domain_config *config, struct error *err);
+int host_watch_share(struct vm *vm, struct error *err);
+/* It failed, and QEMU is or will be ended for it: share_tell_end() has the reason. */
+bool host_share_died(struct vm *vm);
+void host_end_share(struct vm *vm);

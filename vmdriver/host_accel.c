@@ -91,6 +91,7 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 	ret->cpuset = NULL;
 	ret->link = (struct domain_link){.kind = DOMAIN_LINK_NONE};
 	ret->balloon = false;
+	ret->share = (struct domain_share){.kind = DOMAIN_SHARE_NONE};
 	ret->n_disks = 0;
 	ret->kernel = kernel;
 	ret->cmdline = command_line;

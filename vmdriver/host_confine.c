@@ -47,8 +47,9 @@ int host_confine(struct vm_host *host, const struct vm_options *o, const char *c
 	const char *readable[READABLE_MAX];
 	int rc = path_format(cache, sizeof(cache), err, "%s/vm", o->cache_dir);
 
-	/* Root's libvirt works on the host at large (account.h), and a daemon's QEMU is not ours to confine. */
-	if (rc < 0 || geteuid() == 0 || !connection_uri_is_embed(host->facts.uri))
+	/* Root's libvirt works on the host at large (account.h), and a daemon's QEMU is not ours to confine. What is confined cannot mount, and each machine's
+	 * virtiofsd is started by this process with mounts of its own. */
+	if (rc < 0 || geteuid() == 0 || !connection_uri_is_embed(host->facts.uri) || o->root == VM_ROOT_VIRTIOFS)
 		return rc;
 
 	const struct confine_options options = {.writable = writable,

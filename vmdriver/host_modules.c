@@ -68,6 +68,16 @@ static int note_program(struct vm_host *host, const char *path, struct error *er
 	return rc;
 }
 
+/* The kernels of clouds are built without it. */
+static void refuse_9p(const struct vm_host *host, struct error *err)
+{
+	error_set(err, ENOENT, "root=9p: the guest's kernel %.*s has no driver for it (9p, 9pnet_virtio)",
+		  (int)strcspn(host->facts.kernel_version, " "), host->facts.kernel_version);
+	error_hint(
+		err,
+		"use kernel=FILE with the distribution's general kernel (Debian: linux-image-amd64, not -cloud-amd64), or root=virtiofs");
+}
+
 int host_write_initramfs(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	_cleanup_(free_modules) struct module_list *list = calloc(1, sizeof(*list));
@@ -83,6 +93,8 @@ int host_write_initramfs(struct vm_host *host, const struct vm_options *o, struc
 				      err);
 		if (rc == 0)
 			rc = modules_load(tree, names, list, err);
+		if (rc == -ENOENT && o->root == VM_ROOT_9P)
+			refuse_9p(host, err);
 	}
 	if (rc < 0)
 		return rc;

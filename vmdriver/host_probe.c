@@ -105,6 +105,8 @@ enum vm_verdict vm_host_probe(const struct vm_options *o, char *ret_reason, size
 	if (rc == 0)
 		rc = host_probe_disks(o, &err);
 	if (rc == 0)
+		rc = host_probe_share(o, &err);
+	if (rc == 0)
 		rc = o->os ? host_probe_os(o, kernel, sizeof(kernel), &err) : look_kernel(o, arch, kernel, sizeof(kernel), &err);
 	if (rc == 0 && !arch_is_host(arch))
 		accel_emulate(arch->name, &accel);

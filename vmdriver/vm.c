@@ -65,6 +65,7 @@ static int vm_new(struct vm_host *host, const char *id, struct vm **ret, struct 
 	*vm = (struct vm){.host = host, .pidfd = -1, .listeners = {-1, -1}, .view.control_fd = -1, .ended = -1};
 	console_init(&vm->console);
 	boot_trace_init(&vm->trace);
+	vm->share = SHARE_NONE;
 	snprintf(vm->name, sizeof(vm->name), "bench-%s", id);
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		rc = path_format(vm->paths[i], sizeof(vm->paths[i]), err, "%s/%s.%d", host->dir, id, i);
@@ -96,7 +97,9 @@ static int take_connection(struct vm *vm, int which, struct error *err)
 		vm->view.pid = pid;
 		vm->pidfd = pidfd_open(pid, 0);
 		/* Long before libvirt lets it go: QEMU connects first, then it makes the machine. */
-		int rc = host_admit(vm, err);
+		int rc = host_admit(vm, pid, err);
+		if (rc == 0)
+			rc = host_watch_share(vm, err);
 		if (rc < 0) {
 			close(fd);
 			return rc;
@@ -118,20 +121,28 @@ static int milliseconds_left(int64_t deadline_ns)
 /* Takes QEMU's connections while libvirt works; returns when libvirt has answered. */
 static int wait_created(struct vm *vm, struct launch *launch, int64_t deadline_ns, struct error *err)
 {
+	int share_fd = vm->share.pidfd;
+
 	for (;;) {
 		struct pollfd fds[] = {
 			{.fd = vm->listeners[CONTROL], .events = POLLIN},
 			{.fd = vm->listeners[CONSOLE], .events = POLLIN},
 			{.fd = launch_fd(launch), .events = POLLIN},
 			{.fd = vm->trace.fd, .events = POLLIN},
+			{.fd = share_fd, .events = POLLIN},
 		};
 		int timeout_ms = milliseconds_left(deadline_ns);
-		int ready = poll(fds, 4, timeout_ms);
+		int ready = poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms);
 
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, "wait for QEMU");
 		if (ready > 0 && fds[3].revents)
 			boot_trace_take(&vm->trace);
+		if (ready > 0 && fds[4].revents) {
+			if (vm->pidfd < 0)
+				return share_tell_end(&vm->share, err);
+			share_fd = -1; /* the watch ends QEMU, if it is not QEMU that ended first */
+		}
 		for (int i = 0; i < 2 && ready > 0; i++) {
 			int rc = fds[i].revents ? take_connection(vm, i, err) : 0;
 
@@ -217,16 +228,20 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	config.trace = vm->trace.path[0] ? vm->trace.path : NULL;
 	rc = add_disk(vm, &config, err);
 	if (rc == 0)
+		rc = host_begin_share(vm, &config, err);
+	if (rc == 0)
 		rc = domain_xml(&config, &xml, err);
 	request.xml = xml;
 	return rc < 0 ? rc : launch_begin(connection_handle(host->connection), &request, ret, err);
 }
 
 /* libvirt's words are kept where they say why. -ECONNRESET says only that QEMU is gone; that it is gone indeed, its pidfd knows. */
-static int tell_launch_failure(const struct vm *vm, const struct launch_result *result, struct error *err)
+static int tell_launch_failure(struct vm *vm, const struct launch_result *result, struct error *err)
 {
 	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
 
+	if (host_share_died(vm))
+		return share_tell_end(&vm->share, err);
 	if (result->rc == -ECONNRESET && vm->pidfd < 0)
 		return error_set(err, EIO, "QEMU died or was killed before it said a word");
 	if (result->rc == -ECONNRESET && poll(&ended, 1, CLOSING_MS) == 1)
@@ -257,6 +272,7 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	vm->view.resumed_ns = result.resumed_ns;
 	vm->view.forked_ns = vm->trace.forked_ns;
 	vm->view.begun_ns = vm->trace.begun_ns;
+	vm->view.n_helpers = share_pids(&vm->share, vm->view.helpers, VM_HELPERS_MAX);
 	if (vm->view.control_fd < 0)
 		return error_set(err, ENOTCONN, "libvirt says that the machine runs, but nothing connected to its control stream");
 	return 0;
@@ -363,15 +379,37 @@ static void describe_end(struct vm *vm, char *ret, size_t size)
 	}
 }
 
+static bool stream_ended(const struct vm *vm)
+{
+	struct pollfd control = {.fd = vm->view.control_fd, .events = POLLRDHUP};
+
+	return control.fd >= 0 && poll(&control, 1, 0) == 1;
+}
+
+/* QEMU was then ended for it: what the guest's console said last is not the reason. */
+static bool share_died(struct vm *vm, char *ret, size_t size)
+{
+	struct error err = {0};
+
+	bool died = host_share_died(vm);
+
+	if (died)
+		share_tell_end(&vm->share, &err);
+	snprintf(ret, size, "%s", err.message);
+	return died;
+}
+
 void vm_diagnose(struct vm *vm, char *ret, size_t size)
 {
 	char line[256], what[320];
 	double memory_mib = (double)vm->host->domain.memory_bytes / (1 << 20);
 
-	/* The two streams end at the same moment as QEMU: let it be over before looking. */
-	bool ended = qemu_ended(vm, 20);
+	/* The two streams end at about the same moment as QEMU: let it be over before looking. */
+	bool ended = qemu_ended(vm, stream_ended(vm) ? EVENT_MS : CLOSING_MS);
 
-	if (console_panic(&vm->console, line, sizeof(line)))
+	if (share_died(vm, line, sizeof(line)))
+		snprintf(what, sizeof(what), "%s", line);
+	else if (console_panic(&vm->console, line, sizeof(line)))
 		snprintf(what, sizeof(what), "the guest's kernel says: %s", line);
 	else if (ended)
 		describe_end(vm, what, sizeof(what));
@@ -435,6 +473,7 @@ int vm_stop(struct vm *vm, struct error *err)
 	char name[sizeof(vm->name)], log[PATH_MAX];
 	int rc = end_qemu(vm, err);
 	int forgotten = forget_domain(vm, rc < 0 ? NULL : err);
+	host_end_share(vm); /* before its group goes */
 	int released = host_release_surroundings(vm, rc < 0 || forgotten < 0 ? NULL : err);
 
 	snprintf(name, sizeof(name), "%s", vm->name);

@@ -13,7 +13,7 @@
  * BENCH_CONTROL, and ends the guest the way BENCH_POWEROFF says ("poweroff" or "reboot"). The kernel's console is a second
  * port, kept in memory and quoted by vm_diagnose().
  *
- * If the process dies, its machines live on: every QEMU, libvirt's probes included, has a path below run_dir on its command line,
+ * If the process dies, its machines live on: every QEMU, libvirt's probes included, and every virtiofsd has a path below run_dir on its command line,
  * by which a supervisor finds them. A guest of another architecture than the host's is emulated, with a kernel and a program of its own.
  * Does not do (yet): remote hosts. */
 #pragma once
@@ -21,10 +21,12 @@
 #include <bench/error.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define VM_URI_EMBED "qemu:///embed"
+#define VM_URI_EMBED     "qemu:///embed"
+#define VM_SHARE_PROGRAM "virtiofsd" /* the program that a machine may have beside QEMU */
 
 /* Smallest guest that is known to boot a distribution kernel with a small init; less is tried, and said when it fails. */
 #define VM_MEMORY_KNOWN_GOOD INT64_C(80 << 20)
@@ -66,10 +68,20 @@ _Static_assert(sizeof(vm_tune_names) / sizeof(vm_tune_names[0]) == VM_TUNE_COUNT
 
 static const char *const vm_kernel_names[] = {"auto", "bzimage", "vmlinux"};
 _Static_assert(sizeof(vm_kernel_names) / sizeof(vm_kernel_names[0]) == VM_KERNEL_COUNT, "one name a form");
-/* Where the root file system of the guest's program is: with the program in the initramfs; on a disk with a file system, made from a folder or an image. */
-enum vm_root { VM_ROOT_PROGRAM, VM_ROOT_INITRAMFS, VM_ROOT_EXT4, VM_ROOT_SQUASHFS, VM_ROOT_EROFS, VM_ROOT_COUNT };
+/* Where the root file system of the guest's program is: with the program in the initramfs; on a disk with a file system, made from a folder or an image; the folder
+ * itself, which the host shares read-only: by a virtiofsd of each machine's own, or by QEMU. */
+enum vm_root {
+	VM_ROOT_PROGRAM,
+	VM_ROOT_INITRAMFS,
+	VM_ROOT_EXT4,
+	VM_ROOT_SQUASHFS,
+	VM_ROOT_EROFS,
+	VM_ROOT_VIRTIOFS,
+	VM_ROOT_9P,
+	VM_ROOT_COUNT
+};
 
-static const char *const vm_root_names[] = {"program", "initramfs", "ext4", "squashfs", "erofs"};
+static const char *const vm_root_names[] = {"program", "initramfs", "ext4", "squashfs", "erofs", "virtiofs", "9p"};
 _Static_assert(sizeof(vm_root_names) / sizeof(vm_root_names[0]) == VM_ROOT_COUNT, "one name a root");
 
 /* Of each disk that a machine has, per second; 0: none. */
@@ -117,7 +129,7 @@ struct vm_options {
 	enum vm_root root;
 	const char *const *root_layers; /* folders, bottom first, of what the root file system is made from; none with VM_ROOT_PROGRAM */
 	size_t n_root_layers;
-	bool root_overlay; /* what is written to the root file system goes to the guest's memory; else it is read-only. Of a disk alone */
+	bool root_overlay; /* what is written to the root file system goes to the guest's memory; else it is read-only. Of a disk or a shared folder */
 	int64_t scratch_bytes; /* of an empty disk "bench-scratch", a file of each machine's own in run_dir; 0: none */
 	bool scratch_direct;   /* past the host's page cache */
 	struct vm_io_limits io;
@@ -155,6 +167,7 @@ struct vm_facts {
 	char modules[512];                  /* that the guest's init loads, in that order; "none" */
 	char root[160];                     /* of the guest's program: "program", or the image and how it is mounted */
 	char root_key[40];                  /* of the image, or empty */
+	char share_version[96];             /* of what serves a shared folder, or empty */
 	int64_t root_bytes;                 /* of the image */
 	char scratch[64], disk_limits[128]; /* "none" */
 };
@@ -163,16 +176,20 @@ struct vm_host;
 struct vm;
 
 /* A running machine as the caller sees it; valid until vm_stop(). Stamps are nanoseconds of the host's CLOCK_MONOTONIC. */
+enum { VM_HELPERS_MAX = 4 };
+
 struct vm_view {
-	int control_fd;       /* both ways, blocking, owned by the machine */
-	pid_t pid;            /* of QEMU */
-	int64_t launched_ns;  /* QEMU had connected to its control stream */
-	int64_t resumed_ns;   /* libvirt had set the vCPUs running */
-	int64_t created_ns;   /* libvirt had made the machine, still paused */
-	int64_t forked_ns;    /* libvirt had forked QEMU; 0: not asked for, or not seen */
-	int64_t begun_ns;     /* QEMU read its options; likewise */
-	char memory_dir[256]; /* the folder of the control group that counts QEMU's memory, or empty */
-	char address[20];     /* the guest's ("10.88.0.2"), or empty */
+	int control_fd;                /* both ways, blocking, owned by the machine */
+	pid_t pid;                     /* of QEMU */
+	int64_t launched_ns;           /* QEMU had connected to its control stream */
+	int64_t resumed_ns;            /* libvirt had set the vCPUs running */
+	int64_t created_ns;            /* libvirt had made the machine, still paused */
+	int64_t forked_ns;             /* libvirt had forked QEMU; 0: not asked for, or not seen */
+	int64_t begun_ns;              /* QEMU read its options; likewise */
+	char memory_dir[256];          /* the folder of the control group that counts QEMU's memory, or empty */
+	pid_t helpers[VM_HELPERS_MAX]; /* processes beside QEMU that serve this machine alone: its virtiofsd */
+	size_t n_helpers;
+	char address[20]; /* the guest's ("10.88.0.2"), or empty */
 };
 
 /* Connects and prepares. On failure nothing stays behind but what is worth keeping in cache_dir. */

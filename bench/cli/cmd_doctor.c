@@ -118,6 +118,20 @@ static bool print_kinds(const struct driver *driver, struct driver_config config
 	return first.verdict != PROBE_NO;
 }
 
+/* What a machine can have beyond what it needs. */
+static void print_shared_root(struct driver_config config)
+{
+	struct driver_spec spec;
+	struct probe probe = {0};
+	const struct driver *driver = driver_find("vm");
+
+	config.spec = &spec;
+	if (!driver || driver_parse_list("vm:root=virtiofs,rootfs=/", &spec, 0, 1, NULL) != 1)
+		return;
+	driver->probe(&config, &probe);
+	print_probe("  root=virtiofs", &probe);
+}
+
 static bool print_drivers(const char *agent, const struct wishes *wishes)
 {
 	char cache[PATH_MAX] = "";
@@ -139,6 +153,8 @@ static bool print_drivers(const char *agent, const struct wishes *wishes)
 			       strcmp(driver_registry[i]->name, "vm") == 0;
 
 		fine &= print_kinds(driver_registry[i], config) || !matters;
+		if (strcmp(driver_registry[i]->name, "vm") == 0)
+			print_shared_root(config);
 	}
 	return fine;
 }

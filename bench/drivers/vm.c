@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <vmdriver/vm.h>
 
+_Static_assert(1 + VM_HELPERS_MAX <= INSTANCE_PIDS_MAX, "room for all processes of a machine");
+
 static void vm_probe(const struct driver_config *config, struct probe *ret)
 {
 	static const enum probe_verdict verdicts[] = {[VM_YES] = PROBE_YES, [VM_LIMITED] = PROBE_LIMITED, [VM_NO] = PROBE_NO};
@@ -34,16 +36,18 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 {
 	struct vm_options options;
 	struct vm_host *host = NULL;
+	static const char *const programs[] = {"qemu", VM_SHARE_PROGRAM};
 	struct vm_texts texts;
 	char processes[PATH_MAX];
 	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
 	int rc = vm_options_read(config, &texts, &source, &options, err);
 
 	/* Before libvirt starts its first process: each names a path below this folder. */
-	if (rc == 0)
-		rc = path_format(processes, sizeof(processes), err, "qemu %s", config->run_dir);
-	if (rc == 0)
-		rc = journal_add(config->journal, JOURNAL_PROCESSES, processes, err);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && rc == 0; i++) {
+		rc = path_format(processes, sizeof(processes), err, "%s %s", programs[i], config->run_dir);
+		if (rc == 0)
+			rc = journal_add(config->journal, JOURNAL_PROCESSES, processes, err);
+	}
 	if (rc == 0)
 		rc = vm_disk_resolve(&source, &options, err);
 	if (rc == 0)
@@ -76,6 +80,8 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 	instance->read_fd = instance->write_fd = view->control_fd;
 	instance->pids[0] = view->pid;
 	instance->n_pids = 1;
+	for (size_t i = 0; i < view->n_helpers; i++)
+		instance->pids[instance->n_pids++] = view->helpers[i];
 	instance->has_greeted = vm_host_facts(state)->snapshot_bytes > 0;
 	snprintf(instance->cgroup, sizeof(instance->cgroup), "%s", view->memory_dir);
 	return 0;

@@ -58,7 +58,8 @@ int vm_disk_read(const struct driver_spec *spec, struct vm_disk_source *source, 
 	static const char *const writes[] = {"off", "memory"}, *const caches[] = {"writeback", "none"};
 	const char *folder = driver_option(spec, "rootfs", NULL), *image = driver_option(spec, "image", NULL);
 	int root = 0, write = 0, cache = 0;
-	int rc = read_word(spec, "root", vm_root_names, VM_ROOT_COUNT, "program, initramfs, ext4, squashfs or erofs", &root, err);
+	int rc = read_word(spec, "root", vm_root_names, VM_ROOT_COUNT, "program, initramfs, ext4, squashfs, erofs, virtiofs or 9p", &root,
+			   err);
 
 	if (rc == 0)
 		rc = read_word(spec, "root-writes", writes, 2, "off or memory", &write, err);
@@ -159,8 +160,11 @@ void vm_disk_report(const struct vm_disk_source *source, const struct vm_facts *
 {
 	if (source->layer) {
 		driver_info_set(info, "root", "%s, from %s %s", facts->root, source->is_image ? "image" : "folder", source->layer);
-		driver_info_set(info, "root image", "%lld bytes, key %s", (long long)facts->root_bytes, facts->root_key);
+		if (facts->root_key[0])
+			driver_info_set(info, "root image", "%lld bytes, key %s", (long long)facts->root_bytes, facts->root_key);
 	}
+	if (facts->share_version[0])
+		driver_info_set(info, "root carrier", "%s", facts->share_version);
 	if (strcmp(facts->scratch, "none") != 0)
 		driver_info_set(info, "disk", "%s", facts->scratch);
 	if (strcmp(facts->disk_limits, "none") != 0)

@@ -105,7 +105,8 @@ void vm_report(const struct vm_facts *facts, const struct vm_options *options, i
 	if (facts->without_root)
 		driver_info_note(info, "QEMU has no capability over the host, in a user namespace; %s",
 				 facts->confined[0] ? "Landlock keeps it to its own files and devices"
-						    : "but it owns root's files, and this kernel has no Landlock to keep it from them");
+						    : "but it owns root's files: Landlock does not keep it from them (not in this kernel, "
+						      "or not beside virtiofsd)");
 	report_limits(facts, options, info);
 	report_start(facts, info);
 	report_os(facts, options, limit_bytes, info);

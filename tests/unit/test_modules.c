@@ -40,6 +40,7 @@ Test(modules, names_of_what_a_machine_has)
 	cr_assert_str_eq(modules_for("q35", MODULES_DISK | MODULES_FS_EXT4, names), "virtio_pci virtio_blk ext4");
 	cr_assert_str_eq(modules_for("microvm", MODULES_NET | MODULES_BALLOON, names), "virtio_mmio virtio_net virtio_balloon");
 	cr_assert_str_eq(modules_for("q35", MODULES_FS_VIRTIOFS, names), "virtio_pci virtiofs");
+	cr_assert_str_eq(modules_for("microvm", MODULES_FS_9P, names), "virtio_mmio 9pnet_virtio 9p");
 	/* Without a device no bus. */
 	cr_assert_str_eq(modules_for("microvm", MODULES_OVERLAY, names), "overlay");
 }

@@ -171,6 +171,30 @@ Test(vm_domain_xml, disks_without_pci)
 	check_golden(&config, "microvm-disks");
 }
 
+static struct domain_config with_share(enum domain_share_kind kind)
+{
+	struct domain_config config = typical();
+
+	config.share = (struct domain_share){.kind = kind, .socket = "/run/bench/0/vm/a1.0.fs", .folder = "/srv/tree", .tag = "bench-root"};
+	return config;
+}
+
+Test(vm_domain_xml, a_folder_by_virtiofs)
+{
+	struct domain_config config = with_share(DOMAIN_SHARE_VIRTIOFS);
+
+	check_golden(&config, "q35-virtiofs");
+	config.machine = "microvm";
+	check_golden(&config, "microvm-virtiofs");
+}
+
+Test(vm_domain_xml, a_folder_by_9p)
+{
+	struct domain_config config = with_share(DOMAIN_SHARE_9P);
+
+	check_golden(&config, "q35-9p");
+}
+
 Test(vm_domain_xml, libvirt_accepts_disks)
 {
 	virSetErrorFunc(NULL, ignore);
