@@ -64,6 +64,9 @@ bool host_find_qemu(char *ret, size_t size);
 /* Writes the guest's kernel command line for this machine type and accelerator. */
 int host_command_line(const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size, struct error *err);
 
+/* What a guest's runtime is told, behind a command line. */
+int host_tell_runtime(const struct vm_options *options, char *line, size_t size, struct error *err);
+
 /* Kills every QEMU whose command line names a path below `dir`. */
 void host_end_processes(const char *dir);
 

@@ -73,5 +73,5 @@ int host_write_initramfs(struct vm_host *host, const struct vm_options *o, struc
 	if (rc < 0)
 		return rc;
 	note_modules(list, host->facts.modules, sizeof(host->facts.modules));
-	return initramfs_write(host->initramfs, o->init_path, list, err);
+	return initramfs_write(host->initramfs, o->init_path, o->runtime_path, list, err);
 }

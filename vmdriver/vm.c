@@ -323,6 +323,11 @@ static bool qemu_ended(const struct vm *vm, int timeout_ms)
 	return vm->pidfd < 0 || poll(&ended, 1, timeout_ms) == 1;
 }
 
+bool vm_has_ended(const struct vm *vm, int within_ms)
+{
+	return qemu_ended(vm, within_ms);
+}
+
 static int wait_end_detail(struct vm *vm)
 {
 	struct vm_host *host = vm->host;
@@ -365,7 +370,7 @@ void vm_diagnose(struct vm *vm, char *ret, size_t size)
 	double memory_mib = (double)vm->host->domain.memory_bytes / (1 << 20);
 
 	/* The two streams end at the same moment as QEMU: let it be over before looking. */
-	bool ended = qemu_ended(vm, 20);
+	bool ended = qemu_ended(vm, CLOSING_MS);
 
 	if (console_panic(&vm->console, line, sizeof(line)))
 		snprintf(what, sizeof(what), "the guest's kernel says: %s", line);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 const struct driver_option vm_options_table[] = {
-	{"kind", "q35|microvm|restore|os|os-firmware", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"kind", "q35|microvm|restore|os|os-firmware|container",
+	 "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"machine", "q35|microvm", "type of machine (default: q35)"},
 	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
@@ -17,6 +18,8 @@ const struct driver_option vm_options_table[] = {
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
+	{"shared", "on|off",
+	 "of kind container: one machine runs, and a start is a container in it (default off, each has a machine of its own)"},
 	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
 	{"net", "none|user|bridge", "no interface; QEMU's own carrier; eth0 by a tap on a bridge (default none)"},
 	{"bridge", "NAME", "of net=bridge: one that other runs share (default: one of its own)"},
@@ -52,12 +55,14 @@ static const struct kind {
 	bool restore;
 	enum vm_os os;
 	int64_t memory_bytes; /* 0: the run's limit */
+	bool container;
 } kinds[] = {
-	{"q35", "q35", false, VM_OS_NONE, 0},
-	{"microvm", "microvm", false, VM_OS_NONE, 0},
-	{"restore", "q35", true, VM_OS_NONE, 0},
-	{"os", "q35", false, VM_OS_DIRECT, INT64_C(512) << 20},
-	{"os-firmware", "q35", false, VM_OS_FIRMWARE, INT64_C(512) << 20},
+	{"q35", "q35", false, VM_OS_NONE, 0, false},
+	{"microvm", "microvm", false, VM_OS_NONE, 0, false},
+	{"restore", "q35", true, VM_OS_NONE, 0, false},
+	{"os", "q35", false, VM_OS_DIRECT, INT64_C(512) << 20, false},
+	{"os-firmware", "q35", false, VM_OS_FIRMWARE, INT64_C(512) << 20, false},
+	{"container", "q35", false, VM_OS_NONE, 0, true},
 };
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
@@ -177,8 +182,19 @@ static int read_limits(const struct driver_config *config, char *name, struct vm
 	return 0;
 }
 
-int vm_options_read(const struct driver_config *config, char name[64], struct vm_disk_source *source, struct vm_options *ret,
-		    struct error *err)
+/* Before the option memory, which may say less. */
+static int read_container(const struct driver_config *config, bool wanted, struct vm_container *container, struct vm_options *ret,
+			  struct error *err)
+{
+	int rc = parse_switch(config->spec, "shared", false, &container->shared, err);
+
+	if (rc == 0 && container->shared && !wanted)
+		return error_set(err, EINVAL, "option shared is for machines that run containers: vm:container,shared=on");
+	return rc == 0 && wanted ? vm_container_read(config, container, ret, err) : rc;
+}
+
+int vm_options_read(const struct driver_config *config, char name[64], struct vm_disk_source *source, struct vm_container *container,
+		    struct vm_options *ret, struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
@@ -209,7 +225,9 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 	};
 	if (kind->memory_bytes > ret->memory_bytes)
 		ret->memory_bytes = kind->memory_bytes;
-	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
+	rc = read_container(config, kind->container, container, ret, err);
+	if (rc == 0)
+		rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
 	if (rc == 0)
 		rc = parse_switch(spec, "trace", true, &ret->trace_guest, err);
 	if (rc < 0)
