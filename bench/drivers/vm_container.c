@@ -15,10 +15,10 @@
 
 enum {
 	BOOT_LIMIT_S = 120, /* for the machine of open(): emulated, on a busy host */
-	AGAIN_LIMIT_S = 50, /* and for one between two samples, which bench waits for */
+	AGAIN_LIMIT_S = 40, /* and for one between two samples, which bench waits for */
 	STOP_LIMIT_S = 10,
-	PIDS_MAX = 512, /* as of the driver `container` */
-	ENDING_MS = 20, /* from the end of a machine's stream to its own */
+	PIDS_MAX = 512,  /* as of the driver `container` */
+	ENDING_MS = 500, /* from the end of a machine's stream to its own, on a busy host */
 	LINE_MAX_BYTES = 512,
 };
 
@@ -53,10 +53,9 @@ int vm_container_read(const struct driver_config *config, struct vm_container *r
 	if (rc < 0)
 		return rc;
 	ret->used = true;
-	ret->limit_bytes = config->memory_bytes > 0 ? config->memory_bytes : GUEST_MIN;
-	if (options->memory_bytes < ret->limit_bytes + GUEST_ROOM)
-		options->memory_bytes = ret->limit_bytes + GUEST_ROOM;
-	if (options->memory_bytes < GUEST_MIN)
+	ret->limit_bytes = options->memory_bytes;
+	options->memory_bytes = ret->guest_bytes ? ret->guest_bytes : ret->limit_bytes + GUEST_ROOM;
+	if (!ret->guest_bytes && options->memory_bytes < GUEST_MIN)
 		options->memory_bytes = GUEST_MIN;
 	snprintf(ret->words, sizeof(ret->words), "memory=%lld,cpu=%d,pids=%d%s", (long long)ret->limit_bytes, 100 * options->vcpus,
 		 PIDS_MAX, ret->shared ? ",shared" : "");

@@ -12,6 +12,7 @@
 
 struct vm_container {
 	bool used, shared;
+	int64_t guest_bytes; /* of memory of the guest; 0: what its container needs. Set before the rest is read */
 	int64_t limit_bytes; /* of the container */
 	char runtime[PATH_MAX], words[96];
 	/* of a shared machine */
@@ -20,7 +21,7 @@ struct vm_container {
 	struct error why; /* it could not be booted again */
 };
 
-/* Finds the program for the guest and fills in what of the options depends on it. `ret` stays where it is as long as the options are used. */
+/* Finds the program for the guest and fills in what of the options depends on it: their memory is the container's so far, and the guest's then. `ret` stays where it is as long as the options are used. */
 int vm_container_read(const struct driver_config *config, struct vm_container *ret, struct vm_options *options, struct error *err);
 
 /* Boots a machine, has a container started in it, and takes down what is in force for that; a shared machine goes on. Outside of all measurement. */

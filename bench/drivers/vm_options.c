@@ -12,7 +12,8 @@ const struct driver_option vm_options_table[] = {
 	{"kind", "q35|microvm|restore|os|os-firmware|container",
 	 "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"machine", "q35|microvm", "type of machine (default: q35)"},
-	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
+	{"memory", "SIZE",
+	 "memory of the guest, of its container with kind container (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
@@ -20,6 +21,8 @@ const struct driver_option vm_options_table[] = {
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
 	{"shared", "on|off",
 	 "of kind container: one machine runs, and a start is a container in it (default off, each has a machine of its own)"},
+	{"guest-memory", "SIZE",
+	 "of kind container: memory of the guest around it (default: the container's limit and 128M, at least 256M)"},
 	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
 	{"net", "none|user|bridge", "no interface; QEMU's own carrier; eth0 by a tap on a bridge (default none)"},
 	{"bridge", "NAME", "of net=bridge: one that other runs share (default: one of its own)"},
@@ -182,14 +185,17 @@ static int read_limits(const struct driver_config *config, char *name, struct vm
 	return 0;
 }
 
-/* Before the option memory, which may say less. */
+/* After the options memory, which is the container's, and vcpus. */
 static int read_container(const struct driver_config *config, bool wanted, struct vm_container *container, struct vm_options *ret,
 			  struct error *err)
 {
+	const char *guest_memory = driver_option(config->spec, "guest-memory", NULL);
 	int rc = parse_switch(config->spec, "shared", false, &container->shared, err);
 
-	if (rc == 0 && container->shared && !wanted)
-		return error_set(err, EINVAL, "option shared is for machines that run containers: vm:container,shared=on");
+	if (rc == 0 && !wanted && (container->shared || guest_memory))
+		return error_set(err, EINVAL, "options shared and guest-memory are for machines that run containers: vm:container");
+	if (rc == 0 && guest_memory && (rc = parse_bytes(guest_memory, &container->guest_bytes, err)) < 0)
+		error_prefix(err, "option guest-memory");
 	return rc == 0 && wanted ? vm_container_read(config, container, ret, err) : rc;
 }
 
@@ -225,9 +231,7 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 	};
 	if (kind->memory_bytes > ret->memory_bytes)
 		ret->memory_bytes = kind->memory_bytes;
-	rc = read_container(config, kind->container, container, ret, err);
-	if (rc == 0)
-		rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
+	rc = parse_switch(spec, "restore", kind->restore, &ret->restore, err);
 	if (rc == 0)
 		rc = parse_switch(spec, "trace", true, &ret->trace_guest, err);
 	if (rc < 0)
@@ -243,6 +247,8 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 		rc = read_boot(spec, ret, err);
 	if (rc == 0)
 		rc = read_limits(config, name, ret, err);
+	if (rc == 0)
+		rc = read_container(config, kind->container, container, ret, err);
 	if (rc == 0)
 		rc = vm_disk_read(spec, source, ret, err);
 	return rc < 0 ? rc : parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);

@@ -49,6 +49,21 @@ static void tell_namespaces(int fd, pid_t pid)
 		fact(fd, "namespaces shared", "%s", shared);
 }
 
+/* The first line of its map: first id inside, first id outside, how many. */
+static void tell_ids(int fd, pid_t pid)
+{
+	char path[64], text[512], *at = text;
+	long numbers[3];
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
+	if (file_read("", path, text, sizeof(text), NULL) <= 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		numbers[i] = strtol(at, &at, 10);
+	fact(fd, "ids", "%ld-%ld are %ld-%ld of the guest", numbers[0], numbers[0] + numbers[2] - 1, numbers[1],
+	     numbers[1] + numbers[2] - 1);
+}
+
 static void tell_process(int fd, pid_t pid)
 {
 	static const char *const keys[][2] = {
@@ -62,13 +77,7 @@ static void tell_process(int fd, pid_t pid)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (text_field(text, keys[i][0], value, sizeof(value)))
 			fact(fd, keys[i][1], "%s", value);
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
-	if (file_read("", path, text, sizeof(text), NULL) > 0) {
-		int from, to, count;
-
-		if (sscanf(text, "%d %d %d", &from, &to, &count) == 3)
-			fact(fd, "ids", "%d-%d are %d-%d of the guest", from, from + count - 1, to, to + count - 1);
-	}
+	tell_ids(fd, pid);
 }
 
 static void tell_group(int fd, const char *dir)

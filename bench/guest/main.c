@@ -61,10 +61,19 @@ static void relay(struct guest *guest)
 	char block[4096];
 	ssize_t got = read(guest->stream, block, sizeof(block));
 
-	if (got > 0)
+	if (got > 0) {
 		send_all(STDOUT_FILENO, block, (size_t)got);
-	else if (got == 0 || (errno != EAGAIN && errno != EINTR))
-		cleanup_close(&guest->stream), guest->stream = -1;
+	} else if (got == 0 || errno != EINTR) {
+		close(guest->stream);
+		guest->stream = -1;
+	}
+}
+
+/* What a container that hangs does not take is lost: we must hear the host meanwhile. */
+static void pass_on(const struct guest *guest, const struct word *word)
+{
+	if (guest->stream >= 0)
+		send(guest->stream, word->text, word->length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* ---- the container ---- */
@@ -164,8 +173,7 @@ static void answer(struct guest *guest, const struct word *word)
 		inside_tell(STDOUT_FILENO, guest->plan, &guest->container);
 		break;
 	case WORD_FORWARD:
-		if (guest->stream >= 0)
-			send_all(guest->stream, word->text, word->length);
+		pass_on(guest, word);
 		break;
 	default:
 		tell("error ", "unknown request to the guest", "");
@@ -178,10 +186,10 @@ static void hear(struct guest *guest)
 	char *room = words_room(&guest->words, &size);
 	ssize_t got = read(STDIN_FILENO, room, size);
 
-	if (got == 0) /* a hang-up of the terminal: no host is there any more */
-		system_end();
-	if (got < 0)
+	if (got < 0 && errno == EINTR)
 		return;
+	if (got <= 0) /* the terminal has hung up */
+		system_end();
 	words_filled(&guest->words, (size_t)got);
 	for (struct word word; (word = words_next(&guest->words)).kind != WORD_NONE;)
 		answer(guest, &word);
