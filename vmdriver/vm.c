@@ -19,10 +19,11 @@
 enum { CONTROL, CONSOLE };
 
 enum {
-	GIVE_UP_MS = 5000, /* for libvirt to notice that the QEMU it creates is dead */
-	GONE_MS = 10000,   /* for a killed QEMU to be gone */
-	CLOSING_MS = 20,   /* from the monitor's end to QEMU's */
-	EVENT_MS = 500,    /* for libvirt to say how a machine ended */
+	GIVE_UP_MS = 5000,  /* for libvirt to notice that the QEMU it creates is dead */
+	GONE_MS = 10000,    /* for a killed QEMU to be gone */
+	COLLECTED_MS = 100, /* from its end to the moment when its parent has collected it */
+	CLOSING_MS = 20,    /* from the monitor's end to QEMU's */
+	EVENT_MS = 500,     /* for libvirt to say how a machine ended */
 };
 
 const struct vm_view *vm_view(const struct vm *vm)
@@ -396,6 +397,9 @@ static int end_qemu(struct vm *vm, struct error *err)
 	pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
 	if (!qemu_ended(vm, GONE_MS))
 		return error_set(err, ETIMEDOUT, "QEMU (process %d) does not end", (int)vm->view.pid);
+	/* Ended and not yet collected is still there to libvirt, which then looks again after 200 ms. */
+	for (int ms = 0; ms < COLLECTED_MS && kill(vm->view.pid, 0) == 0; ms++)
+		poll(NULL, 0, 1);
 	return 0;
 }
 
