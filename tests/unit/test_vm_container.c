@@ -234,6 +234,12 @@ static void act_shared(struct scene *s)
 	end(&w); /* once more is nothing */
 	w.driver->between(w.state);
 	check(begin(&w, "next") && w.instance.pids[0] == pid, "not in the same machine");
+	/* One that is busy for ever, and does not hear, is ended all the same. */
+	say(&w, "run spin ops=1000000000000 seed=1\n");
+	check(hear(&w, "begin", line, sizeof(line)), "no work");
+	end(&w);
+	w.driver->between(w.state);
+	check(begin(&w, "after") && w.instance.pids[0] == pid, "not in the same machine");
 	/* While one runs, another is refused; the one that runs does not mind. */
 	say(&w, "guest start other\n");
 	check(hear(&w, "gone other: ", line, sizeof(line)) && strstr(line, "runs already"), "%s", line);
