@@ -1,5 +1,6 @@
 /* The guest kernel's command line: the one place where its defaults stand. */
 #include "host.h"
+#include "initramfs.h"
 
 #include <bench/timeline.h>
 #include <errno.h>
@@ -84,4 +85,14 @@ int host_command_line(const struct arch *arch, const char *machine, bool tcg, en
 	if (length < 0 || (size_t)length >= size)
 		return error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1);
 	return 0;
+}
+
+int host_tell_runtime(const struct vm_options *o, char *line, size_t size, struct error *err)
+{
+	size_t used = strlen(line);
+	int length = snprintf(line + used, size - used, " BENCH_RUNTIME=/" INITRAMFS_RUNTIME " BENCH_CONTAINER=%s", o->runtime_words);
+
+	return length < 0 || (size_t)length >= size - used
+		       ? error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1)
+		       : 0;
 }

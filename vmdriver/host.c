@@ -62,6 +62,8 @@ int host_check_options(const struct vm_options *o, struct error *err)
 		error_set(err, ENOTSUP, "'%s': a machine that a daemon ends with its client cannot be saved", o->uri);
 		return error_hint(err, "use " VM_URI_EMBED);
 	}
+	if (o->runtime_path && (o->os != VM_OS_NONE || o->restore || o->root != VM_ROOT_PROGRAM || o->network != VM_NETWORK_NONE))
+		return error_set(err, ENOTSUP, "a machine for containers is booted, has no interface, and no root file system but its own");
 	if (o->restore && o->os != VM_OS_NONE)
 		return error_set(err, ENOTSUP, "a complete system cannot be restored: its disk has gone on meanwhile");
 	rc = host_check_os(o, err);
@@ -158,6 +160,8 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	d->cmdline = line;
 	if (!o->os)
 		rc = host_tell_root(o, line, sizeof(host->facts.command_line), err);
+	if (rc == 0 && o->runtime_path)
+		rc = host_tell_runtime(o, line, sizeof(host->facts.command_line), err);
 	if (rc < 0)
 		return rc;
 	if (o->os == VM_OS_DIRECT)

@@ -71,6 +71,9 @@ int host_find_qemu(const struct arch *arch, struct error *err);
 int host_command_line(const struct arch *arch, const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size,
 		      struct error *err);
 
+/* What a guest's runtime is told, behind a command line. */
+int host_tell_runtime(const struct vm_options *options, char *line, size_t size, struct error *err);
+
 /* Kills every QEMU and virtiofsd whose command line names a path below `dir`. */
 void host_end_processes(const char *dir);
 

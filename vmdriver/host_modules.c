@@ -100,5 +100,5 @@ int host_write_initramfs(struct vm_host *host, const struct vm_options *o, struc
 		return rc;
 	note_modules(list, host->facts.modules, sizeof(host->facts.modules));
 	rc = note_program(host, o->init_path, err);
-	return rc < 0 ? rc : initramfs_write(host->initramfs, o->init_path, list, err);
+	return rc < 0 ? rc : initramfs_write(host->initramfs, o->init_path, o->runtime_path, list, err);
 }

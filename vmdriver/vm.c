@@ -343,6 +343,11 @@ static bool qemu_ended(const struct vm *vm, int timeout_ms)
 	return vm->pidfd < 0 || poll(&ended, 1, timeout_ms) == 1;
 }
 
+bool vm_has_ended(const struct vm *vm, int within_ms)
+{
+	return qemu_ended(vm, within_ms);
+}
+
 static int wait_end_detail(struct vm *vm)
 {
 	struct vm_host *host = vm->host;

@@ -96,7 +96,10 @@ struct vm_options {
 	const char *kernel;    /* path; NULL: the host's own, else a distribution's, downloaded */
 	const char *append;    /* more kernel command line, or NULL */
 	const char *init_path; /* static program that becomes PID 1 of the guest, of its architecture */
-	const char *run_dir;   /* exists, private, at most VM_RUN_DIR_MAX characters; all files go to <run_dir>/vm */
+	const char *
+		runtime_path; /* another static program, put beside it as BENCH_RUNTIME says: it takes over when init_path has made a system; or NULL */
+	const char *runtime_words; /* what that program is told, as BENCH_CONTAINER: no blanks, no quotes */
+	const char *run_dir;       /* exists, private, at most VM_RUN_DIR_MAX characters; all files go to <run_dir>/vm */
 	const char *
 		cache_dir; /* exists; kernels, libvirt's findings, proofs go to <cache_dir>/vm; may be read-only while nothing new is needed */
 	const char *cpuset; /* host CPUs of the whole machine in list format, or NULL */
@@ -222,6 +225,9 @@ struct vm_memory {
 void vm_memory(struct vm *vm, struct vm_memory *ret);
 /* Lets the guest's balloon take or give memory until it has so much; the guest does that in its own time. Needs balloon_bytes among the options. */
 int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err);
+
+/* Is QEMU gone, or within so many milliseconds? Its streams end a moment before it. */
+bool vm_has_ended(const struct vm *vm, int within_ms);
 
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);

@@ -238,7 +238,7 @@ int main(void)
 			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
 	}
 	if (is_guest_init) {
-		const char *next = getenv("BENCH_INIT"), *root = getenv("BENCH_ROOT");
+		const char *next = getenv("BENCH_INIT"), *root = getenv("BENCH_ROOT"), *runtime = getenv("BENCH_RUNTIME");
 
 		send_line(&agent, "mark init");
 		if (next)
@@ -249,6 +249,10 @@ int main(void)
 		guest_network(getenv("BENCH_ADDRESS"), getenv("BENCH_GATEWAY"));
 		if (root && guest_root(root, getenv("BENCH_ROOT_OVERLAY")) < 0)
 			guest_end(getenv("BENCH_POWEROFF")); /* the host reads why on the console */
+		if (runtime) {
+			guest_become_runtime(runtime, agent.in);
+			guest_end(getenv("BENCH_POWEROFF")); /* likewise */
+		}
 	}
 	if (send_hello(&agent, (uint64_t)start.tv_sec * 1000000000 + (uint64_t)start.tv_nsec) == 0)
 		serve(&agent);

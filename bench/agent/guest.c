@@ -56,10 +56,10 @@ struct entry { /* struct linux_dirent64 */
 	char name[];
 };
 
-static void complain(const char *name, int code)
+static void complain(const char *what, const char *name, const char *how, int code)
 {
 	char text[160];
-	int length = snprintf(text, sizeof(text), "bench-agent: module %.100s cannot be loaded: %s\n", name, strerror(code));
+	int length = snprintf(text, sizeof(text), "bench-agent: %s %.100s cannot be %s: %s\n", what, name, how, strerror(code));
 
 	if (write(STDERR_FILENO, text, (size_t)length) == length)
 		tcdrain(STDERR_FILENO);
@@ -75,7 +75,7 @@ static int load_module(int dir, const char *name)
 	if (fd >= 0)
 		close(fd);
 	if (code)
-		complain(name, code);
+		complain("module", name, "loaded", code);
 	return code ? -1 : 0;
 }
 
@@ -107,6 +107,15 @@ int guest_hand_over(const char *init)
 	unsetenv("BENCH_INIT"); /* the rest stays: systemd hands BENCH_CONTROL on to the agent's service */
 	execv(init, argv);
 	return 1;
+}
+
+void guest_become_runtime(const char *program, int control)
+{
+	char *const argv[] = {(char *)program, NULL};
+
+	if (dup2(control, STDIN_FILENO) == STDIN_FILENO && dup2(control, STDOUT_FILENO) == STDOUT_FILENO)
+		execv(program, argv);
+	complain("runtime", program, "started", errno);
 }
 
 void guest_prepare(void)

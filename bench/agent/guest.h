@@ -10,6 +10,10 @@ int guest_open_control(const char *device);
  * fails. */
 int guest_hand_over(const char *init);
 
+/* Makes the runtime for containers PID 1 in this program's place, with the control stream as its descriptors 0 and 1; it starts the agent again, in a
+ * container. Returns only when that fails: then the reason has been written to the console. */
+void guest_become_runtime(const char *program, int control);
+
 /* Loads all of /modules in the order of their names. Returns 0; else the file's name and the error number have been written to the console. */
 int guest_load_modules(void);
 

@@ -12,17 +12,22 @@
 #include <vmdriver/arch.h>
 
 const struct driver_option vm_options_table[] = {
-	{"kind", "q35|microvm|restore|os|os-firmware|aarch64",
+	{"kind", "q35|microvm|restore|os|os-firmware|aarch64|container",
 	 "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
 	{"arch", "x86_64|aarch64",
 	 "architecture of the guest; another than the host's is emulated, TCG (default: the host's; kind aarch64: that)"},
 	{"machine", "q35|microvm|virt", "type of machine (default: q35; of aarch64: virt)"},
-	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
+	{"memory", "SIZE",
+	 "memory of the guest, of its container with kind container (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
 	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
+	{"shared", "on|off",
+	 "of kind container: one machine runs, and a start is a container in it (default off, each has a machine of its own)"},
+	{"guest-memory", "SIZE",
+	 "of kind container: memory of the guest around it (default: the container's limit and 128M, at least 256M)"},
 	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
 	{"net", "none|user|bridge", "no interface; QEMU's own carrier; eth0 by a tap on a bridge (default none)"},
 	{"bridge", "NAME", "of net=bridge: one that other runs share (default: one of its own)"},
@@ -60,20 +65,22 @@ static const struct kind {
 	bool restore;
 	enum vm_os os;
 	int64_t memory_bytes; /* 0: the run's limit */
+	bool container;
 } kinds[] = {
-	{"x86_64", "q35", false, VM_OS_NONE, 0},
-	{"x86_64", "microvm", false, VM_OS_NONE, 0},
-	{NULL, NULL, true, VM_OS_NONE, 0},
-	{NULL, NULL, false, VM_OS_DIRECT, INT64_C(512) << 20},
-	{NULL, NULL, false, VM_OS_FIRMWARE, INT64_C(512) << 20},
-	{"aarch64", "virt", false, VM_OS_NONE, 0},
+	{"x86_64", "q35", false, VM_OS_NONE, 0, false},
+	{"x86_64", "microvm", false, VM_OS_NONE, 0, false},
+	{NULL, NULL, true, VM_OS_NONE, 0, false},
+	{NULL, NULL, false, VM_OS_DIRECT, INT64_C(512) << 20, false},
+	{NULL, NULL, false, VM_OS_FIRMWARE, INT64_C(512) << 20, false},
+	{"aarch64", "virt", false, VM_OS_NONE, 0, false},
+	{NULL, NULL, false, VM_OS_NONE, 0, true},
 };
 
-const char *const vm_kinds[] = {"q35", "microvm", "restore", "os", "os-firmware", "aarch64", NULL};
+const char *const vm_kinds[] = {"q35", "microvm", "restore", "os", "os-firmware", "aarch64", "container", NULL};
 _Static_assert(sizeof(vm_kinds) / sizeof(vm_kinds[0]) == sizeof(kinds) / sizeof(kinds[0]) + 1, "one name a kind");
 
 /* Without a kind: a machine of the host's own. */
-static const struct kind plain = {NULL, NULL, false, VM_OS_NONE, 0};
+static const struct kind plain = {NULL, NULL, false, VM_OS_NONE, 0, false};
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
 {
@@ -216,8 +223,24 @@ static int find_agent(const struct driver_config *config, struct vm_texts *texts
 	return rc;
 }
 
-int vm_options_read(const struct driver_config *config, struct vm_texts *texts, struct vm_disk_source *source, struct vm_options *ret,
-		    struct error *err)
+/* After the options memory, which is the container's, and vcpus. */
+static int read_container(const struct driver_config *config, bool wanted, struct vm_container *container, struct vm_options *ret,
+			  struct error *err)
+{
+	const char *guest_memory = driver_option(config->spec, "guest-memory", NULL);
+	int rc = parse_switch(config->spec, "shared", false, &container->shared, err);
+
+	if (rc == 0 && !wanted && (container->shared || guest_memory))
+		return error_set(err, EINVAL, "options shared and guest-memory are for machines that run containers: vm:container");
+	if (rc == 0 && guest_memory && (rc = parse_bytes(guest_memory, &container->guest_bytes, err)) < 0)
+		error_prefix(err, "option guest-memory");
+	if (rc == 0 && wanted && ret->arch && (!arch_host() || strcmp(ret->arch, arch_host()->name) != 0))
+		return error_set(err, ENOTSUP, "kind container: the runtime in the guest is built for this host's architecture alone");
+	return rc == 0 && wanted ? vm_container_read(config, container, ret, err) : rc;
+}
+
+int vm_options_read(const struct driver_config *config, struct vm_texts *texts, struct vm_disk_source *source,
+		    struct vm_container *container, struct vm_options *ret, struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
@@ -267,6 +290,8 @@ int vm_options_read(const struct driver_config *config, struct vm_texts *texts, 
 		rc = read_boot(spec, ret, err);
 	if (rc == 0)
 		rc = read_limits(config, texts->cgroup, ret, err);
+	if (rc == 0)
+		rc = read_container(config, kind->container, container, ret, err);
 	if (rc == 0)
 		rc = vm_disk_read(spec, source, ret, err);
 	if (rc == 0)

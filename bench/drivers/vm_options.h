@@ -1,6 +1,7 @@
 /* Options of the vm driver: their table, the kinds that are sets of them, and what they make of struct vm_options. */
 #pragma once
 
+#include "vm_container.h"
 #include "vm_disk.h"
 
 #include <bench/driver.h>
@@ -16,6 +17,6 @@ struct vm_texts {
 	char agent[PATH_MAX];
 };
 
-/* Reads the options; `texts`, `source`, and the configuration keep what the result points to. Opens nothing. */
-int vm_options_read(const struct driver_config *config, struct vm_texts *texts, struct vm_disk_source *source, struct vm_options *ret,
-		    struct error *err);
+/* Reads the options; `texts`, `source`, `container`, and the configuration keep what the result points to. Opens nothing. */
+int vm_options_read(const struct driver_config *config, struct vm_texts *texts, struct vm_disk_source *source,
+		    struct vm_container *container, struct vm_options *ret, struct error *err);

@@ -65,7 +65,7 @@ struct probe {
 	char remedy[256]; /* the command or step that mends it, or empty */
 };
 
-enum { DRIVER_PAIRS_MAX = 48, DRIVER_NOTES_MAX = 8 };
+enum { DRIVER_PAIRS_MAX = 48, DRIVER_NOTES_MAX = 12 };
 
 /* What open() found and decided, for the result: facts ("accelerator" = "tcg") and notes on what is not limited or not measured. */
 struct driver_info {

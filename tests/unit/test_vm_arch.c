@@ -77,12 +77,14 @@ static int read_options(const char *text, const char *agent, struct vm_texts *te
 {
 	static struct driver_spec spec;
 	static struct vm_disk_source source;
+	static struct vm_container container;
 	const struct driver_config config = {.spec = &spec, .agent_path = agent, .run_dir = "/tmp/x", .cache_dir = "/tmp/y"};
 
 	spec = (struct driver_spec){0};
 	source = VM_DISK_SOURCE_NONE;
+	container = (struct vm_container){0};
 	cr_assert_eq(driver_parse_list(text, &spec, 0, 1, err), 1, "%s", err->message);
-	return vm_options_read(&config, texts, &source, ret, err);
+	return vm_options_read(&config, texts, &source, &container, ret, err);
 }
 
 static int check_text(const char *text, struct error *err)

@@ -159,8 +159,6 @@ static struct timeline ladder(void)
 	return timeline;
 }
 
-static const struct vm_facts booted = {.arch = "x86_64"}, restored = {.arch = "x86_64", .snapshot_bytes = 1}, direct = {.arch = "aarch64"};
-
 Test(vm_steps, of_a_boot_follow_each_other_without_a_gap)
 {
 	const struct vm_view view = {.forked_ns = 150, .begun_ns = 200, .launched_ns = 300, .created_ns = 400, .resumed_ns = 510};
@@ -168,9 +166,9 @@ Test(vm_steps, of_a_boot_follow_each_other_without_a_gap)
 	struct driver_info info = {0};
 	struct step_times times = {0};
 
-	vm_steps_declare(&booted, &info);
-	vm_steps_report(&booted, &view, &timeline, &times);
-	vm_steps_report(&booted, &view, &timeline, NULL); /* nobody asked */
+	vm_steps_declare(VM_STEPS_BOOT, &info);
+	vm_steps_report(VM_STEPS_BOOT, &view, &(struct instance){.steps = &times}, &timeline);
+	vm_steps_report(VM_STEPS_BOOT, &view, &(struct instance){0}, &timeline); /* nobody asked */
 	cr_assert_eq(info.steps.n, 8);
 	cr_expect_eq(times.present, 0xff);
 	cr_expect_eq(times.at[0].begin_ns, 100);
@@ -186,7 +184,7 @@ Test(vm_steps, what_was_not_seen_is_absent)
 	struct step_times times = {0};
 
 	timeline.present &= ~(1u << MARK_KERNEL);
-	vm_steps_report(&booted, &view, &timeline, &times);
+	vm_steps_report(VM_STEPS_BOOT, &view, &(struct instance){.steps = &times}, &timeline);
 	/* Neither fork nor options, nor the kernel's entry: both steps at each of them are gone. */
 	cr_expect_eq(times.present, 1u << 3 | 1u << 4 | 1u << 7);
 }
@@ -200,8 +198,8 @@ Test(vm_steps, of_a_kernel_whose_begin_nobody_sees)
 	struct step_times times = {0};
 
 	timeline.present &= ~(1u << MARK_KERNEL);
-	vm_steps_declare(&direct, &info);
-	vm_steps_report(&direct, &view, &timeline, &times);
+	vm_steps_declare(VM_STEPS_DIRECT, &info);
+	vm_steps_report(VM_STEPS_DIRECT, &view, &(struct instance){.steps = &times}, &timeline);
 	cr_assert_eq(info.steps.n, 7);
 	cr_expect_eq(times.present, 0x7f);
 	cr_expect_eq(times.at[5].begin_ns, 500);
@@ -217,10 +215,50 @@ Test(vm_steps, of_a_restored_machine_know_no_kernel)
 	struct step_times times = {0};
 
 	timeline.present &= ~(1u << MARK_KERNEL | 1u << MARK_INIT);
-	vm_steps_declare(&restored, &info);
-	vm_steps_report(&restored, &view, &timeline, &times);
+	vm_steps_declare(VM_STEPS_RESTORE, &info);
+	vm_steps_report(VM_STEPS_RESTORE, &view, &(struct instance){.steps = &times}, &timeline);
 	cr_assert_eq(info.steps.n, 6);
 	cr_expect_eq(times.present, 0x3f);
 	cr_expect_eq(times.at[5].begin_ns, 500);
 	cr_expect_eq(times.at[5].end_ns, 900);
+}
+
+Test(vm_steps, of_a_container_in_a_machine_show_the_runtime)
+{
+	const struct vm_view view = {.forked_ns = 150, .begun_ns = 200, .launched_ns = 300, .created_ns = 400, .resumed_ns = 510};
+	struct timeline timeline = ladder();
+	struct driver_info info = {0};
+	struct step_times times = {0};
+
+	timeline_mark_at(&timeline, MARK_MAIN, 880);
+	vm_steps_declare(VM_STEPS_CONTAINER, &info);
+	vm_steps_report(VM_STEPS_CONTAINER, &view, &(struct instance){.steps = &times, .runtime_ns = 830}, &timeline);
+	cr_assert_eq(info.steps.n, 10);
+	cr_expect_eq(times.present, 0x3ff);
+	for (size_t i = 1; i < 10; i++)
+		cr_expect_eq(times.at[i].begin_ns, times.at[i - 1].end_ns, "step %zu", i);
+	cr_expect_eq(times.at[8].begin_ns, 830);
+	cr_expect_eq(times.at[8].end_ns, 880);
+	cr_expect_eq(times.at[9].end_ns, 900);
+
+	/* A runtime that was not heard of is no step, and neither is what it would have ended. */
+	times = (struct step_times){0};
+	vm_steps_report(VM_STEPS_CONTAINER, &view, &(struct instance){.steps = &times}, &timeline);
+	cr_expect_eq(times.present, 0x27f);
+}
+
+Test(vm_steps, of_a_shared_machine_begin_with_the_request)
+{
+	struct timeline timeline = {0};
+	struct driver_info info = {0};
+	struct step_times times = {0};
+
+	timeline_mark_at(&timeline, MARK_REQUEST, 100);
+	timeline_mark_at(&timeline, MARK_MAIN, 180);
+	timeline_mark_at(&timeline, MARK_READY, 200);
+	vm_steps_declare(VM_STEPS_SHARED, &info);
+	vm_steps_report(VM_STEPS_SHARED, &(struct vm_view){.launched_ns = 1}, &(struct instance){.steps = &times}, &timeline);
+	cr_assert_eq(info.steps.n, 2);
+	cr_expect_eq(times.present, 3);
+	cr_expect(times.at[0].begin_ns == 100 && times.at[0].end_ns == 180 && times.at[1].end_ns == 200);
 }
