@@ -90,7 +90,7 @@ static int prove(const struct accel_prober *prober, const char *cache_dir, const
 	double round_ns = 0;
 	int rc = prober->device(prober->arg, err);
 
-	if (rc == 0)
+	if (rc == 0 && prober->speed)
 		rc = prober->speed(prober->arg, &round_ns, err);
 	if (rc == 0 && round_ns >= KVM_PROBE_USABLE_NS)
 		rc = error_set(err, ENODEV, "/dev/kvm emulates guest code: a loop takes %.0f ns a round, hardware needs less than %.0f",
@@ -105,6 +105,10 @@ static int prove(const struct accel_prober *prober, const char *cache_dir, const
 		return rc;
 	ret->name = "kvm";
 	ret->proven = prober->boot;
+	if (!prober->speed) {
+		snprintf(ret->reason, sizeof(ret->reason), "a guest booted with it on the other host");
+		return 0;
+	}
 	snprintf(ret->reason, sizeof(ret->reason), "%s (loop: %.1f ns a round)",
 		 ret->proven ? "a guest booted with it" : "runs guest code on the hardware", round_ns);
 	return 0;

@@ -62,10 +62,19 @@ int host_command_line(const char *machine, bool tcg, enum vm_tune tune, const ch
 	if (microvm && tcg)
 		snprintf(frequency, sizeof(frequency), " tsc_early_khz=%llu", (unsigned long long)tsc_khz());
 
-	int length = snprintf(ret, size, "%s%s%s%s%s%s%s", COMMAND_LINE_COMMON, microvm ? " reboot=t" : "", tcg ? NO_TIMER_CHECK : "", frequency,
-			      tunes[tune], append && append[0] ? " " : "", append ? append : "");
+	int length = snprintf(ret, size, "%s%s%s%s%s%s%s", COMMAND_LINE_COMMON, microvm ? " reboot=t" : "", tcg ? NO_TIMER_CHECK : "",
+			      frequency, tunes[tune], append && append[0] ? " " : "", append ? append : "");
 
 	if (length < 0 || (size_t)length >= size)
 		return error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1);
 	return 0;
+}
+
+int host_tell_channel(char *line, size_t size, struct error *err)
+{
+	size_t used = strlen(line);
+	/* Of two the later one is heard. */
+	int length = snprintf(line + used, size - used, " BENCH_CONTROL=%s", LAUNCH_DEVICE);
+
+	return length < 0 || (size_t)length >= size - used ? error_set(err, E2BIG, "the guest's kernel command line is too long") : 0;
 }

@@ -1,5 +1,6 @@
 /* A quick look at what vm_host_open() would find: libvirt's driver, QEMU, a kernel, the accelerator. */
 #include "accel.h"
+#include "connection_try.h"
 #include "host.h"
 #include "kernel_fetch.h"
 #include "kvm_probe.h"
@@ -55,7 +56,7 @@ static int look_programs(const char *uri, struct error *err)
 	char qemu[PATH_MAX];
 
 	if (!connection_uri_is_embed(uri))
-		return 0; /* the daemon's business */
+		return strncmp(uri, "test", 4) == 0 ? 0 : connection_try(uri, err);
 	if (!host_find_qemu(qemu, sizeof(qemu))) {
 		error_set(err, ENOENT, "QEMU is not installed (qemu-system-x86_64 was not found)");
 		return error_hint(err, "apt install qemu-system-x86");
@@ -101,6 +102,11 @@ enum vm_verdict vm_host_probe(const struct vm_options *o, char *ret_reason, size
 		rc = host_probe_disks(o, &err);
 	if (rc == 0)
 		rc = o->os ? host_probe_os(o, kernel, sizeof(kernel), &err) : look_kernel(o, kernel, sizeof(kernel), &err);
+	if (rc == 0 && connection_uri_is_remote(uri)) {
+		snprintf(ret_reason, reason_size, "%s answers; what accelerates its machines is found out by a boot; %s", uri, kernel);
+		ret_remedy[0] = '\0';
+		return VM_YES;
+	}
 	if (rc == 0)
 		rc = accel_decide(o->accel, &prober, NULL, "", &accel, &err);
 	if (rc < 0) {

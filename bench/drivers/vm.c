@@ -3,6 +3,7 @@
 #include "vm_options.h"
 #include "vm_report.h"
 #include "vm_steps.h"
+#include "vm_undo.h"
 
 #include <bench/driver.h>
 
@@ -34,10 +35,12 @@ static int vm_open(const struct driver_config *config, void **ret_state, struct 
 {
 	struct vm_options options;
 	struct vm_host *host = NULL;
-	char processes[PATH_MAX], name[64];
+	char processes[PATH_MAX], name[64], mark[VM_UNDO_MARK];
 	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
 	int rc = vm_options_read(config, name, &source, &options, err);
 
+	if (rc == 0 && vm_undo_mark(config->run_dir, mark))
+		options.mark = mark;
 	/* Before libvirt starts its first process: each names a path below this folder. */
 	if (rc == 0)
 		rc = path_format(processes, sizeof(processes), err, "qemu %s", config->run_dir);
@@ -69,12 +72,13 @@ static int vm_driver_start(void *state, struct instance *instance, struct timeli
 
 	const struct vm_view *view = vm_view(vm);
 
-	timeline_mark_at(timeline, MARK_LAUNCHED, view->launched_ns);
+	if (view->launched_ns)
+		timeline_mark_at(timeline, MARK_LAUNCHED, view->launched_ns);
 	timeline_mark_at(timeline, MARK_SANDBOX, view->resumed_ns);
 	instance->priv = vm;
 	instance->read_fd = instance->write_fd = view->control_fd;
 	instance->pids[0] = view->pid;
-	instance->n_pids = 1;
+	instance->n_pids = view->pid ? 1 : 0;
 	instance->has_greeted = vm_host_facts(state)->snapshot_bytes > 0;
 	snprintf(instance->cgroup, sizeof(instance->cgroup), "%s", view->memory_dir);
 	return 0;
@@ -93,9 +97,9 @@ static void vm_driver_observe(void *state, const struct instance *instance, stru
 	const struct vm_view *view = vm_view(vm);
 	int64_t until_ns = timeline_has(timeline, MARK_INIT) ? timeline->at_ns[MARK_INIT] : clock_now_ns();
 
-	if (view->launched_ns <= stamps.running_ns && stamps.running_ns <= view->resumed_ns)
+	if (stamps.running_ns > 0 && view->launched_ns <= stamps.running_ns && stamps.running_ns <= view->resumed_ns)
 		timeline_mark_at(timeline, MARK_SANDBOX, stamps.running_ns);
-	if (timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
+	if (stamps.kernel_ns > 0 && timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
 		timeline_mark_at(timeline, MARK_KERNEL, stamps.kernel_ns);
 	vm_steps_report(instance->has_greeted, view, timeline, instance->steps);
 }

@@ -14,7 +14,8 @@ const struct driver_option vm_options_table[] = {
 	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
-	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
+	{"connect", "URI", "libvirt: qemu:///system, qemu:///session, qemu+ssh://HOST/system (default: qemu:///embed, no daemon)"},
+	{"pool", "NAME", "of another host: the storage pool that takes kernel and initramfs (default: default)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
 	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
@@ -190,6 +191,7 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 
 	*ret = (struct vm_options){
 		.uri = driver_option(spec, "connect", NULL),
+		.pool = driver_option(spec, "pool", NULL),
 		.machine = driver_option(spec, "machine", kind->machine),
 		.kernel = driver_option(spec, "kernel", NULL),
 		.append = driver_option(spec, "append", NULL),
