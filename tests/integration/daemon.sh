@@ -39,7 +39,7 @@ daemon_account() {
 # daemon_enter ARGUMENT…: those of the script.
 daemon_enter() {
 	[ "$(id -u)" -eq 0 ] || must_run root "needs root for a daemon of its own"
-	[ -x /usr/sbin/libvirtd ] || must_run vm "there is no /usr/sbin/libvirtd (Debian: libvirt-daemon)"
+	[ -x /usr/sbin/libvirtd ] && [ -x /usr/sbin/virtlogd ] || must_run vm "there is no /usr/sbin/libvirtd or virtlogd (Debian: libvirt-daemon)"
 	command -v virsh >/dev/null || must_run vm "there is no virsh (Debian: libvirt-clients)"
 	if [ "${DAEMON_INSIDE:-}" != yes ]; then
 		rm -rf "$WORK"

@@ -91,6 +91,12 @@ static void act_bad_kernels(struct scene *s)
 	s->options.uri = "qemu+unix:///system?socket=/nowhere";
 	check(vm_host_open(&s->options, &host, &err) < 0 && strstr(err.message, "/nowhere") && strstr(err.hint, "qemu:///embed"),
 	      "no daemon: %s (%s)", err.message, err.hint);
+
+	char reason[400], remedy[300];
+
+	check(vm_host_probe(&s->options, reason, sizeof(reason), remedy, sizeof(remedy)) == VM_NO && strstr(reason, "/nowhere") &&
+		      remedy[0],
+	      "a look at no daemon: %s (%s)", reason, remedy);
 }
 
 Test(vm_boot, what_cannot_boot_is_refused_before)
