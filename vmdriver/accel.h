@@ -13,8 +13,9 @@
 /* The three proofs, cheapest first; each returns 0 or -errno with the reason and, where there is one, the remedy. Replaced in tests. */
 struct accel_prober {
 	int (*device)(void *arg, struct error *err);
-	int (*speed)(void *arg, double *ret_round_ns, struct error *err); /* NULL: this host has no such proof, its boot must do */
-	int (*boot)(void *arg, struct error *err);                        /* NULL: not asked for here, a doctor's quick look */
+	int (*speed)(void *arg, double *ret_round_ns,
+		     struct error *err);           /* NULL: there is no such proof here, or it is another host: its boot must do */
+	int (*boot)(void *arg, struct error *err); /* NULL: not asked for here, a doctor's quick look */
 	void *arg;
 };
 

@@ -31,7 +31,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* Frequency of the host's time stamp counter, which an emulated processor's follows: median of a few short rounds against the clock. */
-static uint64_t tsc_khz(void)
+uint64_t host_tsc_khz(void)
 {
 	uint64_t rounds[TSC_ROUNDS];
 
@@ -50,7 +50,7 @@ static uint64_t tsc_khz(void)
 }
 #else
 /* What an emulated counter follows on such a host is QEMU's affair: the guest has to find out. */
-static uint64_t tsc_khz(void)
+uint64_t host_tsc_khz(void)
 {
 	return 0;
 }
@@ -66,16 +66,15 @@ static const struct {
 			 " noreplace-smp initcall_blacklist=init_kprobe_trace,load_system_certificate_list,crypto_kdf108_init"},
 };
 
-int host_command_line(const struct arch *arch, const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size,
-		      struct error *err)
+int host_command_line(const struct arch *arch, const char *machine, bool tcg, uint64_t khz, enum vm_tune tune, const char *append,
+		      char *ret, size_t size, struct error *err)
 {
 	bool microvm = strcmp(machine, "microvm") == 0, x86 = strcmp(arch->name, "x86_64") == 0;
-	uint64_t khz = x86 && tcg ? tsc_khz() : 0;
 	char frequency[48] = "";
 
 	/* An emulated guest measures its counter against an emulated timer, and takes long for it, or a wrong answer, beside a busy neighbour; microvm has
 	 * no such timer and would try for ever. Under KVM the host tells it (kvm_get_tsc_khz() of arch/x86/kernel/kvmclock.c). */
-	if (khz > 0)
+	if (khz > 0 && x86 && tcg)
 		snprintf(frequency, sizeof(frequency), " tsc_early_khz=%llu", (unsigned long long)khz);
 
 	int length = snprintf(ret, size, COMMAND_LINE_COMMON "%s%s%s%s%s%s%s", arch->console, arch->control, microvm ? " reboot=t" : "",
@@ -95,4 +94,13 @@ int host_tell_runtime(const struct vm_options *o, char *line, size_t size, struc
 	return length < 0 || (size_t)length >= size - used
 		       ? error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1)
 		       : 0;
+}
+
+int host_tell_channel(char *line, size_t size, struct error *err)
+{
+	size_t used = strlen(line);
+	/* Of two the later one is heard. */
+	int length = snprintf(line + used, size - used, " BENCH_CONTROL=%s", LAUNCH_DEVICE);
+
+	return length < 0 || (size_t)length >= size - used ? error_set(err, E2BIG, "the guest's kernel command line is too long") : 0;
 }

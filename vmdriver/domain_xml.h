@@ -53,6 +53,8 @@ struct domain_config {
 	const char *kernel, *initrd, *cmdline;   /* NULL: left out */
 	const char *serials[DOMAIN_SERIALS_MAX]; /* unix sockets that QEMU connects to; [0] is the guest's ttyS0, [1] ttyS1 or ttyAMA0 */
 	size_t n_serials;
+	const char
+		*channel; /* name of a virtio port that libvirt carries to its client, with the console at ttyS1; NULL: serials instead */
 	struct domain_disk disks[DOMAIN_DISKS_MAX];
 	size_t n_disks;
 	struct domain_link link;

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include "account.h"
+#include "connection_try.h"
 #include "virt_error.h"
 
 #include <base/files.h>
@@ -66,12 +67,17 @@ int host_check_options(const struct vm_options *o, struct error *err)
 		return error_set(err, ENOTSUP, "a machine for containers is booted, has no interface, and no root file system but its own");
 	if (o->restore && o->os != VM_OS_NONE)
 		return error_set(err, ENOTSUP, "a complete system cannot be restored: its disk has gone on meanwhile");
-	rc = host_check_os(o, err);
+	if (o->uri && strlen(o->uri) >= sizeof(((struct vm_facts *)0)->uri))
+		return error_set(err, ENAMETOOLONG, "libvirt's URI: longer than %zu characters", sizeof(((struct vm_facts *)0)->uri) - 1);
+	rc = connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
+
+	if (rc == 0)
+		rc = host_check_daemon(o, err);
+	if (rc == 0)
+		rc = host_check_os(o, err);
 	if (rc == 0)
 		rc = host_check_disks(o, err);
-	if (rc == 0)
-		rc = host_check_share(o, err);
-	return rc < 0 ? rc : connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
+	return rc < 0 ? rc : host_check_share(o, err);
 }
 
 /* ---- files ---- */
@@ -145,10 +151,14 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 {
 	struct domain_config *d = &host->domain;
 	char *line = host->facts.command_line;
-	int rc = o->os ? host_os_command_line(o, !kvm, line, sizeof(host->facts.command_line), err)
-		       : host_command_line(host->arch, host->facts.machine, !kvm, o->tune, o->append, line,
+	/* A boot loader's words are part of a disk that outlives this run. */
+	uint64_t khz = kvm || host->facts.remote || o->os == VM_OS_FIRMWARE ? 0 : host_tsc_khz();
+	int rc = o->os ? host_os_command_line(o, !kvm, khz, line, sizeof(host->facts.command_line), err)
+		       : host_command_line(host->arch, host->facts.machine, !kvm, khz, o->tune, o->append, line,
 					   sizeof(host->facts.command_line), err);
 
+	if (rc == 0 && host->facts.remote)
+		rc = host_tell_channel(line, sizeof(host->facts.command_line), err);
 	if (rc < 0)
 		return rc;
 	host->facts.accelerator = kvm ? "kvm" : "tcg";
@@ -212,9 +222,9 @@ static int validate(struct vm_host *host, struct error *err)
 		if (!config.disks[i].path)
 			config.disks[i].path = host->initramfs;
 	if (config.share.kind == DOMAIN_SHARE_VIRTIOFS)
-		config.share.socket = host->initramfs;
-	config.serials[0] = config.serials[1] = host->initramfs;
-	config.n_serials = 2;
+		config.share.socket = "/nowhere";
+	config.serials[0] = config.serials[1] = "/nowhere";
+	config.n_serials = config.channel ? 0 : 2;
 
 	int rc = domain_xml(&config, &xml, err);
 
@@ -302,18 +312,24 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 
 static int open_all(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
-	bool embed = connection_uri_is_embed(host->facts.uri);
-	int rc = host_open_aide(host, o, err);
+	bool embed = connection_uri_is_embed(host->facts.uri), remote = host->facts.remote;
+	/* Before the work that would be in vain, and while there is but one thread. */
+	int rc = host->facts.daemon ? connection_try(host->facts.uri, err) : 0;
 
 	if (rc == 0)
+		rc = host_open_aide(host, o, err);
+	if (rc == 0)
 		rc = prepare_files(host, o, err);
+	if (rc == 0)
+		rc = host_mark(host, o, err);
 	host->domain = (struct domain_config){
 		.memory_bytes = o->memory_bytes,
 		.vcpus = o->vcpus,
 		.cpuset = host->cpuset,
 		.kernel = host->kernel,
 		.initrd = host->initramfs,
-		.keep_owner = !embed && (geteuid() == 0 || strstr(host->facts.uri, "/system")),
+		.keep_owner = !embed && !remote && (geteuid() == 0 || strstr(host->facts.uri, "/system")),
+		.channel = remote ? LAUNCH_CHANNEL : NULL,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
@@ -326,6 +342,8 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 	host->create_flags = embed ? 0 : VIR_DOMAIN_START_AUTODESTROY;
 	if (rc == 0)
 		rc = connect_host(host, o, err);
+	if (rc == 0 && remote)
+		rc = host_upload(host, err);
 	if (rc == 0)
 		rc = host_set_domain(host, o, false, err);
 	if (rc == 0)
@@ -369,7 +387,10 @@ int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct 
 	snprintf(host->facts.uri, sizeof(host->facts.uri), "%s", options->uri ? options->uri : VM_URI_EMBED);
 	strcpy(host->facts.cgroup, "none");
 	strcpy(host->facts.limits, "none");
-	snprintf(host->cpuset, sizeof(host->cpuset), "%s", options->cpuset ? options->cpuset : "");
+	host->facts.remote = connection_uri_is_remote(host->facts.uri);
+	host->facts.daemon = connection_uri_is_daemon(host->facts.uri);
+	/* Their numbers mean others there. */
+	snprintf(host->cpuset, sizeof(host->cpuset), "%s", options->cpuset && !host->facts.remote ? options->cpuset : "");
 	rc = open_all(host, options, err);
 	if (rc < 0) {
 		vm_host_close(host);
@@ -390,6 +411,7 @@ void vm_host_close(struct vm_host *host)
 	if (host->connection && !host->wedged) {
 		if (host->event_id >= 0)
 			virConnectDomainEventDeregisterAny(connection_handle(host->connection), host->event_id);
+		host_remove_uploads(host);
 		connection_close(host->connection);
 	}
 	aide_close(host->aide);

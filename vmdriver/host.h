@@ -8,6 +8,8 @@
 #include "connection.h"
 #include "domain_xml.h"
 #include "kernel.h"
+#include "launch.h"
+#include "mark.h"
 #include "os_disk.h"
 #include "share.h"
 #include "snapshot.h"
@@ -25,6 +27,8 @@ struct vm_host {
 	char kernel[PATH_MAX], initramfs[PATH_MAX], cpuset[128];
 	int64_t kernel_needs_bytes; /* as struct kernel_image says */
 	unsigned create_flags;
+	char mark[MARK_SIZE];      /* of what is made at a daemon; empty without one */
+	char pool[128];            /* on another host, else empty */
 	struct snapshot *snapshot; /* NULL: machines are booted */
 	bool trace_guest, trace_process;
 	int64_t balloon_bytes;         /* as in struct vm_options */
@@ -55,6 +59,7 @@ struct vm {
 	int listeners[2]; /* control, console */
 	char paths[2][PATH_MAX];
 	struct console console;
+	struct stream *streams[LAUNCH_STREAMS]; /* of a machine on another host */
 	struct boot_trace trace;
 	char name[80];                                  /* libvirt's */
 	char command_line[640], mac[18], tap[IFNAMSIZ]; /* what is its own of the description */
@@ -67,18 +72,35 @@ struct vm {
 /* Where the QEMU of this architecture is, as libvirt looks for it; -ENOENT with the remedy when it is not installed. */
 int host_find_qemu(const struct arch *arch, struct error *err);
 
-/* Writes the guest's kernel command line for this machine type and accelerator. */
-int host_command_line(const struct arch *arch, const char *machine, bool tcg, enum vm_tune tune, const char *append, char *ret, size_t size,
-		      struct error *err);
+/* Frequency of this host's time stamp counter; 0: not known. Takes 20 ms. */
+uint64_t host_tsc_khz(void);
+
+/* Writes the guest's kernel command line for this machine type and accelerator. `khz`: of the counter of the host that runs it, where that is known, else 0. */
+int host_command_line(const struct arch *arch, const char *machine, bool tcg, uint64_t khz, enum vm_tune tune, const char *append,
+		      char *ret, size_t size, struct error *err);
 
 /* What a guest's runtime is told, behind a command line. */
 int host_tell_runtime(const struct vm_options *options, char *line, size_t size, struct error *err);
+
+/* Tells the guest that its control stream is a port of virtio (LAUNCH_DEVICE). */
+int host_tell_channel(char *line, size_t size, struct error *err);
 
 /* Kills every QEMU and virtiofsd whose command line names a path below `dir`. */
 void host_end_processes(const char *dir);
 
 /* Registers for the end of machines, so that vm_diagnose() knows how one ended. */
 int host_watch(struct vm_host *host, struct error *err);
+
+/* ---- daemons, and other hosts (host_daemon.c) ---- */
+
+int host_check_daemon(const struct vm_options *options, struct error *err);
+/* Names in the journal what will be made at a daemon. Nothing to do without one. */
+int host_mark(struct vm_host *host, const struct vm_options *options, struct error *err);
+/* Copies kernel and initramfs to another host; host->kernel and host->initramfs are then paths there. */
+int host_upload(struct vm_host *host, struct error *err);
+void host_remove_uploads(struct vm_host *host);
+/* How libvirt calls a machine. */
+void host_name_machine(const struct vm_host *host, const char *id, char *ret, size_t size);
 
 /* Fills in what depends on the accelerator. */
 int host_set_domain(struct vm_host *host, const struct vm_options *options, bool kvm, struct error *err);
@@ -123,7 +145,7 @@ int host_release_surroundings(struct vm *vm, struct error *err);
 /* ---- machines that boot a complete system (host_os.c) ---- */
 
 int host_check_os(const struct vm_options *options, struct error *err);
-int host_os_command_line(const struct vm_options *options, bool tcg, char *ret, size_t size, struct error *err);
+int host_os_command_line(const struct vm_options *options, bool tcg, uint64_t khz, char *ret, size_t size, struct error *err);
 /* What would be booted, in words. Changes nothing. */
 int host_probe_os(const struct vm_options *options, char *ret, size_t size, struct error *err);
 /* Finds or makes the disk, and the layer over it. host->dir exists. */

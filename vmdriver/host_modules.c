@@ -15,7 +15,10 @@
 
 static unsigned features_of(const struct vm_options *o)
 {
-	return (o->network != VM_NETWORK_NONE ? MODULES_NET : 0) | (o->balloon_bytes > 0 ? MODULES_BALLOON : 0) | host_disk_modules(o);
+	bool remote = o->uri && connection_uri_is_remote(o->uri);
+
+	return (remote ? MODULES_CONSOLE : 0) | (o->network != VM_NETWORK_NONE ? MODULES_NET : 0) |
+	       (o->balloon_bytes > 0 ? MODULES_BALLOON : 0) | host_disk_modules(o);
 }
 
 /* What the machine's devices need, then what the user names. */

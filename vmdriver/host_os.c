@@ -58,7 +58,7 @@ int host_check_os(const struct vm_options *o, struct error *err)
 	return 0;
 }
 
-int host_os_command_line(const struct vm_options *o, bool tcg, char *ret, size_t size, struct error *err)
+int host_os_command_line(const struct vm_options *o, bool tcg, uint64_t khz, char *ret, size_t size, struct error *err)
 {
 	char append[512];
 	int length = snprintf(append, sizeof(append), "%s%s%s", o->os == VM_OS_FIRMWARE ? ROOT_FIRMWARE : ROOT_DIRECT, o->append ? " " : "",
@@ -67,7 +67,7 @@ int host_os_command_line(const struct vm_options *o, bool tcg, char *ret, size_t
 	if (length < 0 || (size_t)length >= sizeof(append))
 		return error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1);
 	/* Of x86_64, and of q35. */
-	return host_command_line(arch_by_name("x86_64"), "q35", tcg, o->tune, append, ret, size, err);
+	return host_command_line(arch_by_name("x86_64"), "q35", tcg, khz, o->tune, append, ret, size, err);
 }
 
 int host_probe_os(const struct vm_options *o, char *ret, size_t size, struct error *err)
@@ -105,7 +105,7 @@ int host_prepare_os(struct vm_host *host, const struct vm_options *o, struct err
 	char command_line[sizeof(host->facts.command_line)];
 	struct os_disk_plan plan = {.firmware = o->os == VM_OS_FIRMWARE, .command_line = command_line, .agent_path = o->init_path};
 	struct vm_facts *facts = &host->facts;
-	int rc = host_os_command_line(o, true, command_line, sizeof(command_line), err);
+	int rc = host_os_command_line(o, true, 0, command_line, sizeof(command_line), err);
 
 	if (rc == 0)
 		rc = os_disk_get(&plan, o->cache_dir, o->note, o->note_arg, &host->os, err);

@@ -1,5 +1,6 @@
 /* A quick look at what vm_host_open() would find: libvirt's driver, QEMU, a kernel, the accelerator. */
 #include "accel.h"
+#include "connection_try.h"
 #include "host.h"
 #include "kernel_fetch.h"
 #include "kvm_probe.h"
@@ -56,7 +57,7 @@ static int look_speed(void *arg, double *ret_round_ns, struct error *err)
 static int look_programs(const char *uri, const struct arch *arch, struct error *err)
 {
 	if (!connection_uri_is_embed(uri))
-		return 0; /* the daemon's business */
+		return strncmp(uri, "test", 4) == 0 ? 0 : connection_try(uri, err);
 
 	int rc = host_find_qemu(arch, err);
 
@@ -108,6 +109,11 @@ enum vm_verdict vm_host_probe(const struct vm_options *o, char *ret_reason, size
 		rc = host_probe_share(o, &err);
 	if (rc == 0)
 		rc = o->os ? host_probe_os(o, kernel, sizeof(kernel), &err) : look_kernel(o, arch, kernel, sizeof(kernel), &err);
+	if (rc == 0 && connection_uri_is_remote(uri)) {
+		snprintf(ret_reason, reason_size, "%s answers; what accelerates its machines is found out by a boot; %s", uri, kernel);
+		ret_remedy[0] = '\0';
+		return VM_YES;
+	}
 	if (rc == 0 && !arch_is_host(arch))
 		accel_emulate(arch->name, &accel);
 	else if (rc == 0)

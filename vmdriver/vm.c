@@ -1,6 +1,7 @@
 /* One machine: started with its two streams, asked why it fell silent, stopped. */
 #include "host.h"
 #include "launch.h"
+#include "stream.h"
 #include "virt_error.h"
 
 #include <base/files.h>
@@ -41,6 +42,7 @@ static void vm_free(struct vm *vm)
 			close(vm->listeners[i]);
 		if (vm->paths[i][0])
 			unlink(vm->paths[i]);
+		stream_close(vm->streams[i]);
 	}
 	if (vm->layer[0])
 		unlink(vm->layer);
@@ -66,8 +68,8 @@ static int vm_new(struct vm_host *host, const char *id, struct vm **ret, struct 
 	console_init(&vm->console);
 	boot_trace_init(&vm->trace);
 	vm->share = SHARE_NONE;
-	snprintf(vm->name, sizeof(vm->name), "bench-%s", id);
-	for (int i = 0; i < 2 && rc == 0; i++) {
+	host_name_machine(host, id, vm->name, sizeof(vm->name));
+	for (int i = 0; i < 2 && !host->facts.remote && rc == 0; i++) {
 		rc = path_format(vm->paths[i], sizeof(vm->paths[i]), err, "%s/%s.%d", host->dir, id, i);
 		if (rc == 0)
 			rc = vm->listeners[i] = channel_listen(vm->paths[i], err);
@@ -158,6 +160,18 @@ static int wait_created(struct vm *vm, struct launch *launch, int64_t deadline_n
 	}
 }
 
+/* A machine on another host has its streams over the connection. */
+static int take_result(struct vm *vm, const struct launch_result *result, struct error *err)
+{
+	vm->domain = result->domain;
+	for (int i = 0; i < 2; i++)
+		vm->streams[i] = result->streams[i];
+	if (!result->streams[CONTROL])
+		return 0;
+	vm->view.control_fd = result->fds[CONTROL];
+	return console_start(&vm->console, result->fds[CONSOLE], err);
+}
+
 /* libvirt has not come back in time: its QEMU is ended, which makes it come back; if not even that helps, it is not asked again. */
 static void give_up(struct vm *vm, struct launch *launch)
 {
@@ -165,7 +179,7 @@ static void give_up(struct vm *vm, struct launch *launch)
 
 	if (vm->pidfd >= 0)
 		pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
-	else
+	else if (!vm->host->facts.remote)
 		host_end_processes(vm->paths[CONTROL]);
 	if (poll(&done, 1, GIVE_UP_MS) != 1) {
 		vm->host->wedged = true;
@@ -176,7 +190,8 @@ static void give_up(struct vm *vm, struct launch *launch)
 	struct launch_result result;
 
 	launch_end(launch, &result);
-	vm->domain = result.rc == 0 ? result.domain : NULL;
+	if (result.rc == 0)
+		take_result(vm, &result, NULL);
 }
 
 static int begin_trace(struct vm *vm, struct error *err)
@@ -207,7 +222,7 @@ static int add_disk(struct vm *vm, struct domain_config *config, struct error *e
 static int begin(struct vm *vm, struct launch **ret, struct error *err)
 {
 	struct vm_host *host = vm->host;
-	struct launch_request request = {.name = vm->name, .flags = host->create_flags};
+	struct launch_request request = {.name = vm->name, .flags = host->create_flags, .carried = host->facts.remote};
 	struct domain_config config = host->domain;
 	_cleanup_free_ char *xml = NULL;
 
@@ -224,7 +239,7 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	config.name = vm->name;
 	config.serials[0] = vm->paths[CONTROL];
 	config.serials[1] = vm->paths[CONSOLE];
-	config.n_serials = 2;
+	config.n_serials = config.channel ? 0 : 2;
 	config.trace = vm->trace.path[0] ? vm->trace.path : NULL;
 	rc = add_disk(vm, &config, err);
 	if (rc == 0)
@@ -240,6 +255,8 @@ static int tell_launch_failure(struct vm *vm, const struct launch_result *result
 {
 	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
 
+	if (connection_is_lost(vm->host->connection))
+		return connection_tell_lost(vm->host->connection, err);
 	if (host_share_died(vm))
 		return share_tell_end(&vm->share, err);
 	if (result->rc == -ECONNRESET && vm->pidfd < 0)
@@ -267,7 +284,9 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	launch_end(launch, &result);
 	if (result.rc < 0)
 		return tell_launch_failure(vm, &result, err);
-	vm->domain = result.domain;
+	rc = take_result(vm, &result, err);
+	if (rc < 0)
+		return rc;
 	vm->view.created_ns = result.created_ns;
 	vm->view.resumed_ns = result.resumed_ns;
 	vm->view.forked_ns = vm->trace.forked_ns;
@@ -313,6 +332,8 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 
 	if (host->wedged)
 		return error_set(err, EIO, "virtual machine '%s': libvirt hangs since an earlier start", id);
+	if (connection_is_lost(host->connection))
+		return connection_tell_lost(host->connection, err);
 
 	int rc = host->snapshot ? snapshot_next(host->snapshot, &id, err) : 0;
 
@@ -336,25 +357,13 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 
 /* ---- why ---- */
 
-static bool qemu_ended(const struct vm *vm, int timeout_ms)
-{
-	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
-
-	return vm->pidfd < 0 || poll(&ended, 1, timeout_ms) == 1;
-}
-
-bool vm_has_ended(const struct vm *vm, int within_ms)
-{
-	return qemu_ended(vm, within_ms);
-}
-
-static int wait_end_detail(struct vm *vm)
+static int wait_end_detail(struct vm *vm, int timeout_ms)
 {
 	struct vm_host *host = vm->host;
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += EVENT_MS * 1000000L;
+	until.tv_nsec += timeout_ms * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&host->mutex);
@@ -367,9 +376,24 @@ static int wait_end_detail(struct vm *vm)
 	return detail;
 }
 
+/* Of a QEMU on another host only libvirt can tell. */
+static bool qemu_ended(struct vm *vm, int timeout_ms)
+{
+	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
+
+	if (vm->host->facts.remote)
+		return wait_end_detail(vm, timeout_ms) >= 0;
+	return vm->pidfd < 0 || poll(&ended, 1, timeout_ms) == 1;
+}
+
+bool vm_has_ended(struct vm *vm, int within_ms)
+{
+	return qemu_ended(vm, within_ms);
+}
+
 static void describe_end(struct vm *vm, char *ret, size_t size)
 {
-	switch (wait_end_detail(vm)) {
+	switch (wait_end_detail(vm, EVENT_MS)) {
 	case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
 		snprintf(ret, size, "the guest switched itself off or reset itself");
 		break;
@@ -380,7 +404,10 @@ static void describe_end(struct vm *vm, char *ret, size_t size)
 		snprintf(ret, size, "the guest crashed");
 		break;
 	default:
-		snprintf(ret, size, "QEMU (process %d) died or was killed", (int)vm->view.pid);
+		if (vm->host->facts.remote)
+			snprintf(ret, size, "QEMU died or was killed on the other host");
+		else
+			snprintf(ret, size, "QEMU (process %d) died or was killed", (int)vm->view.pid);
 	}
 }
 
@@ -410,9 +437,11 @@ void vm_diagnose(struct vm *vm, char *ret, size_t size)
 	double memory_mib = (double)vm->host->domain.memory_bytes / (1 << 20);
 
 	/* The two streams end at about the same moment as QEMU: let it be over before looking. */
-	bool ended = qemu_ended(vm, stream_ended(vm) ? EVENT_MS : CLOSING_MS);
+	bool ended = qemu_ended(vm, vm->host->facts.remote || stream_ended(vm) ? EVENT_MS : CLOSING_MS);
 
-	if (share_died(vm, line, sizeof(line)))
+	if (connection_is_lost(vm->host->connection))
+		snprintf(what, sizeof(what), "the connection to libvirt at %s broke", vm->host->facts.uri);
+	else if (share_died(vm, line, sizeof(line)))
 		snprintf(what, sizeof(what), "%s", line);
 	else if (console_panic(&vm->console, line, sizeof(line)))
 		snprintf(what, sizeof(what), "the guest's kernel says: %s", line);
@@ -462,7 +491,9 @@ static int forget_domain(struct vm *vm, struct error *err)
 	if (!vm->host->wedged && virDomainDestroyFlags(vm->domain, 0) < 0) {
 		int code = virGetLastError() ? virGetLastError()->code : VIR_ERR_OK;
 
-		if (code != VIR_ERR_NO_DOMAIN && code != VIR_ERR_OPERATION_INVALID)
+		if (connection_is_lost(vm->host->connection))
+			rc = connection_tell_lost(vm->host->connection, err);
+		else if (code != VIR_ERR_NO_DOMAIN && code != VIR_ERR_OPERATION_INVALID)
 			rc = virt_error(err, "end the machine");
 	}
 	virDomainFree(vm->domain);

@@ -14,8 +14,8 @@
  * port, kept in memory and quoted by vm_diagnose().
  *
  * If the process dies, its machines live on: every QEMU, libvirt's probes included, and every virtiofsd has a path below run_dir on its command line,
- * by which a supervisor finds them. A guest of another architecture than the host's is emulated, with a kernel and a program of its own.
- * Does not do (yet): remote hosts. */
+ * by which a supervisor finds them; what a daemon holds bears a mark, see vm_undo(). A guest of another architecture than the host's is emulated, with a
+ * kernel and a program of its own. */
 #pragma once
 
 #include <bench/error.h>
@@ -90,7 +90,9 @@ struct vm_io_limits {
 };
 
 struct vm_options {
-	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
+	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon; may lead to another host */
+	const char *pool;      /* NULL: "default"; of another host, the storage pool that takes kernel and initramfs */
+	const char *mark;      /* "bench-0123abcd-0" (mark.h), what is made at a daemon bears it; NULL: a random one */
 	const char *arch;      /* NULL: the host's; "x86_64", "aarch64" (arch.h) */
 	const char *machine;   /* NULL: q35, or what the architecture has; or "microvm" */
 	const char *kernel;    /* path; NULL: the host's own, else a distribution's, downloaded */
@@ -123,7 +125,7 @@ struct vm_options {
 	int cpu_weight;          /* 1 … 10,000; 0: 100 */
 	int64_t overhead_bytes;  /* QEMU's memory is limited to the guest's and this; 0: counted, not limited */
 	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
-	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
+	struct journal *journal; /* names links, groups, and the mark before they are made; NULL: nobody would undo them */
 	enum vm_os os;
 	const char *
 		modules; /* more modules of the guest's kernel, names separated by blanks; "none": not even those that its devices need; or NULL */
@@ -149,12 +151,13 @@ struct vm_facts {
 	char machine[32];             /* as it was asked for: "q35" */
 	char machine_full[64];        /* as QEMU gets it: "pc-q35-7.2"; empty where no QEMU is behind the connection */
 	char cpu_model[64];           /* "host-passthrough", "qemu64"; likewise */
-	char uri[128];                /* without the root of the embedded driver */
+	char uri[256];                /* without the root of the embedded driver */
 	char kernel_version[128];
 	char kernel_source[256]; /* where the kernel file came from */
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
 	bool cache_unwritable;  /* what was found out is not kept, the next run looks again */
+	bool daemon, remote;    /* a daemon of libvirt's makes the machines; it is reached over a network */
 	bool without_root;      /* this process was root, and left its capabilities for libvirt's sake (account.h) */
 	char confined[40];      /* what Landlock keeps from libvirt and QEMU (confine.h), or empty */
 	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
@@ -183,8 +186,8 @@ enum { VM_HELPERS_MAX = 4 };
 
 struct vm_view {
 	int control_fd;                /* both ways, blocking, owned by the machine */
-	pid_t pid;                     /* of QEMU */
-	int64_t launched_ns;           /* QEMU had connected to its control stream */
+	pid_t pid;                     /* of QEMU; 0: it is on another host */
+	int64_t launched_ns;           /* QEMU had connected to its control stream; 0: likewise */
 	int64_t resumed_ns;            /* libvirt had set the vCPUs running */
 	int64_t created_ns;            /* libvirt had made the machine, still paused */
 	int64_t forked_ns;             /* libvirt had forked QEMU; 0: not asked for, or not seen */
@@ -227,7 +230,7 @@ void vm_memory(struct vm *vm, struct vm_memory *ret);
 int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err);
 
 /* Is QEMU gone, or within so many milliseconds? Its streams end a moment before it. */
-bool vm_has_ended(const struct vm *vm, int within_ms);
+bool vm_has_ended(struct vm *vm, int within_ms);
 
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);
@@ -238,3 +241,7 @@ int vm_stop(struct vm *vm, struct error *err);
 /* Could vm_host_open() work here? In well under a second, without booting and without leaving anything. */
 enum vm_verdict { VM_YES, VM_LIMITED, VM_NO };
 enum vm_verdict vm_host_probe(const struct vm_options *options, char *ret_reason, size_t reason_size, char *ret_remedy, size_t remedy_size);
+
+/* What is left at a daemon after a run whose process died: machines, and volumes on another host. `argument` is that of a JOURNAL_DOMAIN entry. In a
+ * process apart, with a time limit. That a daemon of this host does not run is success: it has no machine without a QEMU, which is a process here. */
+int vm_undo(const char *argument, struct error *err);

@@ -13,7 +13,10 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { PORT_TICKS = 100000 }; /* ten a millisecond */
 
 static int connect_control(const char *path)
 {
@@ -43,6 +46,30 @@ int guest_open_control(const char *device)
 		cfmakeraw(&raw);
 		cfsetspeed(&raw, B115200); /* emulated serial ports keep to the speed that is set */
 		tcsetattr(fd, TCSANOW, &raw);
+	}
+	return fd;
+}
+
+bool guest_control_is_port(const char *device)
+{
+	return strncmp(device, "/dev/vport", 10) == 0;
+}
+
+/* Its driver learns of a port from the host, in its own time, and makes the device a moment before it can be opened. */
+int guest_open_port(const char *device)
+{
+	char path[32] = "";
+	char *number;
+	int fd = -1;
+
+	strncpy(path, device, sizeof(path) - 1);
+	number = strchr(path, '?');
+	for (int tick = 0; tick < PORT_TICKS && fd < 0; tick++) {
+		if (number)
+			*number = (char)('0' + tick % 10);
+		fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0 && tick % 10 == 9)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	return fd;
 }

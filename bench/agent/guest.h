@@ -1,7 +1,14 @@
 /* What the agent does beside its work: it opens the stream that BENCH_CONTROL names; as PID 1 of a virtual machine it is its init. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Is the control stream a port of virtio, for which a module is needed? */
+bool guest_control_is_port(const char *device);
+
+/* Opens it as soon as it is there, in some seconds at most; '?' in its name is any digit. Returns the descriptor or -1. */
+int guest_open_port(const char *device);
 
 /* Opens the control device, a terminal in raw mode, or connects to it where it is a socket. Returns the descriptor or -1. */
 int guest_open_control(const char *device);

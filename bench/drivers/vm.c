@@ -4,6 +4,7 @@
 #include "vm_options.h"
 #include "vm_report.h"
 #include "vm_steps.h"
+#include "vm_undo.h"
 
 #include <bench/driver.h>
 
@@ -67,10 +68,12 @@ static int open_host(const struct driver_config *config, struct state *state, st
 	struct vm_options options;
 	static const char *const programs[] = {"qemu", VM_SHARE_PROGRAM};
 	struct vm_texts texts;
-	char processes[PATH_MAX];
+	char processes[PATH_MAX], mark[VM_UNDO_MARK];
 	struct vm_disk_source source = VM_DISK_SOURCE_NONE;
 	int rc = vm_options_read(config, &texts, &source, &state->container, &options, err);
 
+	if (rc == 0 && vm_undo_mark(config->run_dir, mark))
+		options.mark = mark;
 	/* Before libvirt starts its first process: each names a path below this folder. */
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && rc == 0; i++) {
 		rc = path_format(processes, sizeof(processes), err, "%s %s", programs[i], config->run_dir);
@@ -124,12 +127,15 @@ static int vm_driver_start(void *arg, struct instance *instance, struct timeline
 
 	const struct vm_view *view = vm_view(vm);
 
-	timeline_mark_at(timeline, MARK_LAUNCHED, view->launched_ns);
+	if (view->launched_ns)
+		timeline_mark_at(timeline, MARK_LAUNCHED, view->launched_ns);
 	timeline_mark_at(timeline, MARK_SANDBOX, view->resumed_ns);
 	instance->priv = vm;
 	instance->read_fd = instance->write_fd = view->control_fd;
 	instance->pids[0] = view->pid;
-	instance->n_pids = 1;
+	instance->n_pids = 0;
+	if (view->pid)
+		instance->pids[instance->n_pids++] = view->pid;
 	for (size_t i = 0; i < view->n_helpers; i++)
 		instance->pids[instance->n_pids++] = view->helpers[i];
 	instance->has_greeted = vm_host_facts(state->host)->snapshot_bytes > 0;
@@ -156,9 +162,9 @@ static void vm_driver_observe(void *arg, const struct instance *instance, struct
 	const struct vm_view *view = vm_view(vm);
 	int64_t until_ns = timeline_has(timeline, MARK_INIT) ? timeline->at_ns[MARK_INIT] : clock_now_ns();
 
-	if (view->launched_ns <= stamps.running_ns && stamps.running_ns <= view->resumed_ns)
+	if (stamps.running_ns > 0 && view->launched_ns <= stamps.running_ns && stamps.running_ns <= view->resumed_ns)
 		timeline_mark_at(timeline, MARK_SANDBOX, stamps.running_ns);
-	if (timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
+	if (stamps.kernel_ns > 0 && timeline->at_ns[MARK_SANDBOX] <= stamps.kernel_ns && stamps.kernel_ns <= until_ns)
 		timeline_mark_at(timeline, MARK_KERNEL, stamps.kernel_ns);
 	vm_steps_report(steps, view, instance, timeline);
 }

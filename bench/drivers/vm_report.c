@@ -61,7 +61,19 @@ static void report_limits(const struct vm_facts *facts, const struct vm_options 
 	if (facts->cgroup_note[0])
 		driver_info_note(info, "%s", facts->cgroup_note);
 	driver_info_note(info, "the guest's memory is limited by its size, its CPUs by their number; QEMU itself %s",
-			 strcmp(facts->cgroup, "none") == 0 ? "is in no cgroup of its own" : "is in a cgroup, with its limits");
+			 facts->daemon                        ? "is where libvirt's daemon puts it"
+			 : strcmp(facts->cgroup, "none") == 0 ? "is in no cgroup of its own"
+							      : "is in a cgroup, with its limits");
+}
+
+static void report_daemon(const struct vm_facts *facts, struct driver_info *info)
+{
+	if (facts->remote)
+		driver_info_note(
+			info, "another host runs the machines: T1, T3 and what QEMU uses there are not seen, its CPUs are not bound, and "
+			      "each answer has come over the network");
+	else if (facts->daemon)
+		driver_info_note(info, "a daemon of libvirt's makes the machines: T3 is not seen");
 }
 
 static void report_start(const struct vm_facts *facts, struct driver_info *info)
@@ -107,6 +119,7 @@ void vm_report(const struct vm_facts *facts, const struct vm_options *options, i
 				 facts->confined[0] ? "Landlock keeps it to its own files and devices"
 						    : "but it owns root's files: Landlock does not keep it from them (not in this kernel, "
 						      "or not beside virtiofsd)");
+	report_daemon(facts, info);
 	report_limits(facts, options, info);
 	report_start(facts, info);
 	report_os(facts, options, limit_bytes, info);

@@ -63,7 +63,7 @@ echo "disk full while the result is written"
 mkdir "$WORK/small"
 full='mount -t tmpfs -o size=128k none '"$WORK/small"
 status=0
-hidden "$full"' ; cp '"$BIN/bench-agent"' '"$WORK/small/fill"'; cp '"$BIN/bench-agent"' '"$WORK/small/fill2"'; export OUT='"$WORK/small/out"'; true' \
+hidden "$full"' ; head -c 120K /dev/zero >'"$WORK/small/fill"'; export OUT='"$WORK/small/out"'; true' \
 	bash -c '"$0" run startup --driver mock --n 200 --out "$OUT"; s=$?; ls "$OUT"; exit $s' "$BIN/bench" >"$WORK/stdout" 2>"$WORK/stderr" || status=$?
 [ "$status" -eq 3 ] || fail "disk full: status $status: $(cat "$WORK/stderr")"
 grep -q 'No space left' "$WORK/stderr" || fail "disk full: $(cat "$WORK/stderr")"

@@ -142,9 +142,12 @@ Test(vm_connection, which_uris)
 		{"qemu:///session", 0},
 		{"qemu+unix:///system?socket=/run/x", 0},
 		{"test:///default", 0},
-		{"qemu+ssh://host/system", -ENOTSUP},
-		{"qemu://host/system", -ENOTSUP},
-		{"qemu+tls:///system", -ENOTSUP},
+		{"qemu+ssh://user@host/system?no_tty=1", 0},
+		{"qemu://host/system", 0},
+		{"qemu+tls:///system", 0},
+		{"qemu+ssh://host/session", -ENOTSUP},
+		{"qemu+ssh://host/embed", -ENOTSUP},
+		{"xen+ssh://host/system", -ENOTSUP},
 		{"qemu:///embed?root=/tmp/x", -ENOTSUP},
 		{"xen:///system", -ENOTSUP},
 		{"qem:///system", -ENOTSUP},
@@ -159,5 +162,28 @@ Test(vm_connection, which_uris)
 
 		cr_assert_eq(connection_check_uri(cases[i].uri, &err), cases[i].rc, "'%s': %s", cases[i].uri, err.message);
 		cr_assert(cases[i].rc == 0 || (err.message[0] && err.hint[0]), "'%s'", cases[i].uri);
+	}
+}
+
+Test(vm_connection, which_are_remote)
+{
+	static const struct {
+		const char *uri;
+		bool daemon, remote;
+	} cases[] = {
+		{"qemu:///embed", false, false},
+		{"test:///default", false, false},
+		{"qemu:///system", true, false},
+		{"qemu:///session", true, false},
+		{"qemu+unix:///system?socket=/run/x", true, false},
+		{"qemu://host/system", true, true},
+		{"qemu+ssh://host/system", true, true},
+		{"qemu+tcp://127.0.0.1:1234/system", true, true},
+		{"qemu+tls:///system", true, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_expect_eq(connection_uri_is_daemon(cases[i].uri), cases[i].daemon, "'%s'", cases[i].uri);
+		cr_expect_eq(connection_uri_is_remote(cases[i].uri), cases[i].remote, "'%s'", cases[i].uri);
 	}
 }

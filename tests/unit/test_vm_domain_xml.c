@@ -156,6 +156,16 @@ static struct domain_config with_disks(void)
 	return config;
 }
 
+Test(vm_domain_xml, on_another_host_the_streams_come_over_the_connection)
+{
+	struct domain_config config = typical();
+
+	config.cpuset = NULL;
+	config.n_serials = 0;
+	config.channel = "bench.control";
+	check_golden(&config, "remote");
+}
+
 Test(vm_domain_xml, disks_with_limits)
 {
 	struct domain_config config = with_disks();
