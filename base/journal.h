@@ -15,7 +15,7 @@ enum journal_kind {
 	JOURNAL_PATH,    /* file or tree, removed; must lie below a run directory */
 	JOURNAL_PROCESS, /* "<pid> <start ticks>": killed if it is still the same process */
 	JOURNAL_PROCESSES, /* "<program prefix> <directory of the run>": every such program whose command line names a path below it is killed */
-	JOURNAL_DOMAIN, /* "<URI> <uuid>": a libvirt domain, ended by the handler given to journal_undo() */
+	JOURNAL_DOMAIN, /* "<mark> <pool> <URI>": what bears that mark at a libvirt daemon, ended by the handler given to journal_undo() */
 	JOURNAL_LINK,   /* name of a network link, deleted by the handler given to journal_undo() */
 	JOURNAL_KIND_COUNT
 };

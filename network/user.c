@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { READY_FD = 3, EXIT_FD = 4, TIMEOUT_MS = 5000, END_MS = 1000, ARGUMENTS = 24 };
 
@@ -29,10 +30,17 @@ struct network_user {
 	char program[16];
 };
 
+/* Both programs open it as the user who runs them. */
+#define TUN_DEVICE "/dev/net/tun"
+
 static const char *const programs[] = {"pasta", "slirp4netns"};
 
 int network_user_support(const char *program, char *ret_path, size_t size, struct error *err)
 {
+	if (geteuid() != 0 && access(TUN_DEVICE, R_OK | W_OK) < 0) {
+		error_errno(err, "no network for an ordinary user: " TUN_DEVICE);
+		return error_hint(err, "as root: chmod 666 " TUN_DEVICE " (udev does it on most hosts), or run without a network");
+	}
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
 		if ((!program || strcmp(program, programs[i]) == 0) && process_find(programs[i], ret_path, size))
 			return 0;

@@ -132,11 +132,14 @@ static char *accelerator_words(const struct result_driver *driver, bool full, ch
 	return label_clean(accelerator, ret, size);
 }
 
+/* "q35"; of another architecture than the host's "aarch64 virt". */
 static char *machine_words(const struct result_driver *driver, char *ret, size_t size)
 {
-	const char *machine = label_fact(driver, "machine");
+	const char *machine = label_fact(driver, "machine"), *arch = label_fact(driver, "emulated arch");
+	char words[96];
 
-	return label_clean(machine ? machine : "", ret, size);
+	snprintf(words, sizeof(words), "%s%s%s", arch ? arch : "", arch && machine ? " " : "", machine ? machine : "");
+	return label_clean(words, ret, size);
 }
 
 char *label_driver_within(const struct result_driver *driver, size_t characters, char *ret, size_t size)

@@ -23,7 +23,7 @@ struct remarks {
 	const struct summary *summary;
 	remark_visitor visit;
 	void *arg;
-	char subject[LABEL_MAX];
+	char subject[NAMES_MAX];
 };
 
 static void say(const struct remarks *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -310,6 +310,36 @@ static bool whole_says(const struct result *result, const char *note)
 	return false;
 }
 
+static bool says(const struct result *result, size_t driver, const char *note)
+{
+	const struct driver_info *info = &result->drivers[driver].info;
+
+	for (size_t i = 0; i < info->n_notes && i < DRIVER_NOTES_MAX; i++)
+		if (strcmp(info->notes[i], note) == 0)
+			return !is_variant(result, driver) || !whole_says(result, note);
+	return false;
+}
+
+/* Who bears this note, the first of them at `first`; false where a driver before that has told it for all. */
+static bool name_bearers(const struct result *result, size_t first, const char *note, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t d = 0; d < first; d++)
+		if (says(result, d, note))
+			return false;
+	ret[0] = '\0';
+	for (size_t d = first; d < result->n_drivers && used < size; d++) {
+		char label[LABEL_MAX];
+
+		if (says(result, d, note))
+			used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? "; " : "",
+						 label_driver(&result->drivers[d], label, sizeof(label)));
+	}
+	return ret[0];
+}
+
+/* What several drivers say is said once. */
 void remarks_notes(const struct result *result, remark_visitor visit, void *arg)
 {
 	struct remarks to = {.result = result, .visit = visit, .arg = arg};
@@ -317,9 +347,8 @@ void remarks_notes(const struct result *result, remark_visitor visit, void *arg)
 	for (size_t d = 0; d < result->n_drivers; d++) {
 		const struct driver_info *info = &result->drivers[d].info;
 
-		label_driver(&result->drivers[d], to.subject, sizeof(to.subject));
 		for (size_t i = 0; i < info->n_notes && i < DRIVER_NOTES_MAX; i++)
-			if (!is_variant(result, d) || !whole_says(result, info->notes[i]))
+			if (name_bearers(result, d, info->notes[i], to.subject, sizeof(to.subject)))
 				say(&to, "%s", info->notes[i]);
 	}
 }

@@ -28,13 +28,13 @@ must_run() {
 	exit 77
 }
 
-# needs DRIVER…: skips with the reason of the driver's own probe.
+# needs DRIVER…: skips with the reason of the driver's own probe ("vm", "vm:os").
 needs() {
-	local doctor driver
-	doctor=$(bench doctor || true)
+	local driver doctor
 	for driver in "$@"; do
+		doctor=$(bench doctor -d "$driver" || true)
 		if grep -qE "^$driver +no " <<<"$doctor"; then
-			must_run "$driver" "$(grep -E "^$driver +no " <<<"$doctor")"
+			must_run "${driver%%:*}" "$(grep -E "^$driver +no " <<<"$doctor")"
 		fi
 	done
 }

@@ -20,7 +20,7 @@ static const char usable[] = "usable: ";
 
 static bool cache_path(const char *cache_dir, char *ret, size_t size)
 {
-	return cache_dir && path_format(ret, size, NULL, "%s/vm/kvm-proof", cache_dir) == 0;
+	return cache_dir && path_format(ret, size, NULL, "%s/vm/capabilities/kvm-proof", cache_dir) == 0;
 }
 
 static const char *line_fingerprint(const char *line)
@@ -85,16 +85,27 @@ static int prove_by_boot(const struct accel_prober *prober, const char *cache_di
 	return rc;
 }
 
+/* The power of ten says it, and stays the same from look to look. */
+static double order_of(double ns)
+{
+	double power = 1;
+
+	while (power * 10 <= ns)
+		power *= 10;
+	return power;
+}
+
 static int prove(const struct accel_prober *prober, const char *cache_dir, const char *fingerprint, struct accel *ret, struct error *err)
 {
 	double round_ns = 0;
 	int rc = prober->device(prober->arg, err);
 
-	if (rc == 0)
+	if (rc == 0 && prober->speed)
 		rc = prober->speed(prober->arg, &round_ns, err);
 	if (rc == 0 && round_ns >= KVM_PROBE_USABLE_NS)
-		rc = error_set(err, ENODEV, "/dev/kvm emulates guest code: a loop takes %.0f ns a round, hardware needs less than %.0f",
-			       round_ns, KVM_PROBE_USABLE_NS);
+		rc = error_set(err, ENODEV,
+			       "/dev/kvm emulates guest code: a loop takes over %.0f ns a round, hardware needs less than %.0f",
+			       order_of(round_ns), KVM_PROBE_USABLE_NS);
 	if (rc < 0) {
 		if (err && !err->hint[0])
 			error_hint(err, "use another host, one where /dev/kvm reaches the hardware; here nothing can be switched on");
@@ -105,8 +116,12 @@ static int prove(const struct accel_prober *prober, const char *cache_dir, const
 		return rc;
 	ret->name = "kvm";
 	ret->proven = prober->boot;
-	snprintf(ret->reason, sizeof(ret->reason), "%s (loop: %.1f ns a round)",
-		 ret->proven ? "a guest booted with it" : "runs guest code on the hardware", round_ns);
+	if (prober->speed)
+		snprintf(ret->reason, sizeof(ret->reason), "%s (loop: %.1f ns a round)",
+			 ret->proven ? "a guest booted with it" : "runs guest code on the hardware", round_ns);
+	else
+		snprintf(ret->reason, sizeof(ret->reason), "%s",
+			 ret->proven ? "a guest booted with it" : "/dev/kvm opens; a guest's boot is to prove it");
 	return 0;
 }
 
@@ -134,6 +149,15 @@ int accel_decide(enum vm_accel_wish wish, const struct accel_prober *prober, con
 	}
 	*ret = found;
 	return 0;
+}
+
+void accel_emulate(const char *guest_arch, struct accel *ret)
+{
+	struct utsname host;
+
+	uname(&host);
+	*ret = (struct accel){.name = "tcg"};
+	snprintf(ret->reason, sizeof(ret->reason), "emulates another architecture: %s on %s", guest_arch, host.machine);
 }
 
 void accel_fingerprint(const char *root, const struct accel_subject *subject, char *ret, size_t size)

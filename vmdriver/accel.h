@@ -13,7 +13,8 @@
 /* The three proofs, cheapest first; each returns 0 or -errno with the reason and, where there is one, the remedy. Replaced in tests. */
 struct accel_prober {
 	int (*device)(void *arg, struct error *err);
-	int (*speed)(void *arg, double *ret_round_ns, struct error *err);
+	int (*speed)(void *arg, double *ret_round_ns,
+		     struct error *err);           /* NULL: there is no such proof here, or it is another host: its boot must do */
 	int (*boot)(void *arg, struct error *err); /* NULL: not asked for here, a doctor's quick look */
 	void *arg;
 };
@@ -28,6 +29,9 @@ struct accel {
 /* Decides. VM_ACCEL_KVM that is not usable is an error with a remedy; otherwise there is always an answer. `cache_dir` may be NULL. */
 int accel_decide(enum vm_accel_wish wish, const struct accel_prober *prober, const char *cache_dir, const char *fingerprint,
 		 struct accel *ret, struct error *err);
+
+/* A guest of another architecture than the host's: always TCG, and nothing is probed. */
+void accel_emulate(const char *guest_arch, struct accel *ret);
 
 /* What the boot of the proof consists of, beside the host. Nothing here is the user's choice of a single run, except the machine. */
 struct accel_subject {

@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include "connection_try.h"
 #include "virt_error.h"
 
 #include <base/files.h>
@@ -14,9 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* A daemon that stands still is given up after KEEPALIVE_S * KEEPALIVE_COUNT seconds. */
+enum { KEEPALIVE_S = 2, KEEPALIVE_COUNT = 5 };
 
 struct connection {
 	virConnectPtr handle;
+	char uri[256];
 	char root[PATH_MAX]; /* empty unless embedded */
 	char caps_cache[PATH_MAX];
 	pthread_t loop;
@@ -31,9 +37,29 @@ bool connection_uri_is_embed(const char *uri)
 	return strcmp(uri, "qemu:///embed") == 0;
 }
 
+bool connection_uri_is_daemon(const char *uri)
+{
+	return strncmp(uri, "qemu", 4) == 0 && !connection_uri_is_embed(uri);
+}
+
 static void free_uri(xmlURIPtr *uri)
 {
 	xmlFreeURI(*uri);
+}
+
+static bool is_remote(const xmlURI *uri)
+{
+	const char *transport = strchr(uri->scheme, '+');
+
+	/* Without a word for it, a host is reached by TLS. */
+	return transport ? strcmp(transport, "+unix") != 0 : uri->server && uri->server[0];
+}
+
+bool connection_uri_is_remote(const char *uri)
+{
+	_cleanup_(free_uri) xmlURIPtr parsed = xmlParseURI(uri);
+
+	return parsed && parsed->scheme && is_remote(parsed);
 }
 
 int connection_check_uri(const char *uri, struct error *err)
@@ -48,13 +74,13 @@ int connection_check_uri(const char *uri, struct error *err)
 	const char *transport = strchr(parsed->scheme, '+');
 	size_t driver_length = transport ? (size_t)(transport - parsed->scheme) : strlen(parsed->scheme);
 
-	if ((parsed->server && parsed->server[0]) || (transport && strcmp(transport, "+unix") != 0)) {
-		error_set(err, ENOTSUP, "'%s': a remote libvirt cannot be used, the streams to a guest are local sockets", uri);
-		return error_hint(err, "run the program on that host, with --connect qemu:///system");
-	}
 	if (driver_length != 4 || (strncmp(parsed->scheme, "qemu", 4) != 0 && strncmp(parsed->scheme, "test", 4) != 0)) {
 		error_set(err, ENOTSUP, "'%s': only QEMU machines are supported", uri);
 		return error_hint(err, "use qemu:///embed, qemu:///system or qemu:///session");
+	}
+	if (is_remote(parsed) && strcmp(parsed->path, "/system") != 0) {
+		error_set(err, ENOTSUP, "'%s': of another host only the system's libvirt can be used", uri);
+		return error_hint(err, "use qemu+ssh://HOST/system");
 	}
 	if (strcmp(parsed->path, "/embed") == 0 && !connection_uri_is_embed(uri)) {
 		error_set(err, ENOTSUP, "'%s': the root folder of the embedded driver is chosen for you", uri);
@@ -174,9 +200,26 @@ static int root_make(struct connection *c, struct error *err)
 	return 0;
 }
 
+bool connection_log_dir(const char *uri, char *ret, size_t size)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (!connection_uri_is_daemon(uri) || connection_uri_is_remote(uri))
+		return false;
+	if (!strstr(uri, "/session") || geteuid() == 0)
+		return path_format(ret, size, NULL, "/var/log/libvirt/qemu") == 0;
+	if (cache && *cache == '/')
+		return path_format(ret, size, NULL, "%s/libvirt/qemu/log", cache) == 0;
+	return home && *home == '/' && path_format(ret, size, NULL, "%s/.cache/libvirt/qemu/log", home) == 0;
+}
+
 bool connection_qemu_log(const struct connection *c, const char *domain, char *ret, size_t size)
 {
-	return c->root[0] && path_format(ret, size, NULL, "%s/log/qemu/%s.log", c->root, domain) == 0;
+	char dir[PATH_MAX];
+
+	if (c->root[0])
+		return path_format(ret, size, NULL, "%s/log/qemu/%s.log", c->root, domain) == 0;
+	return connection_log_dir(c->uri, dir, sizeof(dir)) && path_format(ret, size, NULL, "%s/%s.log", dir, domain) == 0;
 }
 
 bool connection_pid_dir(const struct connection *c, char *ret, size_t size)
@@ -195,8 +238,11 @@ static int open_handle(struct connection *c, const char *uri, struct error *err)
 	else
 		snprintf(full, sizeof(full), "%s", uri);
 	c->handle = virConnectOpen(full);
-	if (c->handle)
+	if (c->handle) {
+		/* Not every driver knows it, and none that does refuses. */
+		virConnectSetKeepAlive(c->handle, KEEPALIVE_S, KEEPALIVE_COUNT);
 		return 0;
+	}
 
 	const virError *last = virGetLastError();
 	bool no_driver = last && last->code == VIR_ERR_NO_CONNECT;
@@ -205,7 +251,7 @@ static int open_handle(struct connection *c, const char *uri, struct error *err)
 	if (no_driver || c->root[0])
 		return error_hint(
 			err, "install libvirt's QEMU driver: apt install libvirt-daemon-driver-qemu (Fedora: libvirt-daemon-driver-qemu)");
-	return error_hint(err, "is its daemon running? qemu:///embed needs none");
+	return connection_hint(uri, err);
 }
 
 /* libvirt reads where its log goes once, when it is first used. */
@@ -217,6 +263,9 @@ static int set_environment(const char *dir, struct error *err)
 		return -ENAMETOOLONG;
 	if (setenv("LIBVIRT_LOG_OUTPUTS", value, 1) < 0)
 		return error_errno(err, "set LIBVIRT_LOG_OUTPUTS");
+	/* For a session it would start a daemon: a child of this run, which would go on after it, or end with it under the hands of others. */
+	if (setenv("LIBVIRT_AUTOSTART", "0", 1) < 0)
+		return error_errno(err, "set LIBVIRT_AUTOSTART");
 	/* Its messages, and what it reads from the programs that it runs, in one language whatever the user's is. */
 	if (setenv("LC_ALL", "C", 1) < 0)
 		return error_errno(err, "set LC_ALL");
@@ -235,6 +284,8 @@ int connection_open(const char *uri, const char *dir, const char *caps_cache, st
 	if (!c)
 		return error_set(err, ENOMEM, "out of memory");
 	rc = path_format(c->caps_cache, sizeof(c->caps_cache), err, "%s", caps_cache);
+	if (rc == 0)
+		rc = path_format(c->uri, sizeof(c->uri), err, "%s", uri);
 	if (rc == 0)
 		rc = set_environment(dir, err);
 	virt_error_silence();
@@ -255,6 +306,17 @@ int connection_open(const char *uri, const char *dir, const char *caps_cache, st
 	}
 	*ret = c;
 	return 0;
+}
+
+bool connection_is_lost(const struct connection *c)
+{
+	return virConnectIsAlive(c->handle) == 0;
+}
+
+int connection_tell_lost(const struct connection *c, struct error *err)
+{
+	error_set(err, ECONNABORTED, "the connection to libvirt at %s broke: its daemon was ended, or does not answer", c->uri);
+	return connection_hint(c->uri, err);
 }
 
 virConnectPtr connection_handle(struct connection *c)

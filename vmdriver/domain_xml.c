@@ -55,6 +55,18 @@ static void write_resources(xmlTextWriterPtr w, const struct domain_config *c)
 		attribute(w, "cpuset", c->cpuset);
 	xmlTextWriterWriteFormatString(w, "%d", c->vcpus);
 	close_element(w);
+	/* virtiofsd reads and writes the guest's memory. */
+	if (c->share.kind == DOMAIN_SHARE_VIRTIOFS) {
+		open_element(w, "memoryBacking");
+		leaf(w, "source", "type", "memfd", NULL, NULL);
+		leaf(w, "access", "mode", "shared", NULL, NULL);
+		close_element(w);
+	}
+}
+
+static bool has_isa(const struct domain_config *c)
+{
+	return !c->arch || strcmp(c->arch, "x86_64") == 0;
 }
 
 static void write_os(xmlTextWriterPtr w, const struct domain_config *c)
@@ -80,10 +92,12 @@ static void write_os(xmlTextWriterPtr w, const struct domain_config *c)
 	if (!c->kernel && c->n_disks > 0)
 		leaf(w, "boot", "dev", "hd", NULL, NULL);
 	close_element(w);
-	/* Without ACPI a guest cannot switch itself off. */
-	open_element(w, "features");
-	leaf(w, "acpi", NULL, NULL, NULL, NULL);
-	close_element(w);
+	/* Without ACPI a guest of x86 cannot switch itself off. Where its tables come from firmware alone, there is another way. */
+	if (has_isa(c) || c->firmware) {
+		open_element(w, "features");
+		leaf(w, "acpi", NULL, NULL, NULL, NULL);
+		close_element(w);
+	}
 	if (c->host_cpu) {
 		open_element(w, "cpu");
 		attribute(w, "mode", "host-passthrough");
@@ -119,10 +133,15 @@ static void write_cputune(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
+static bool is_microvm(const struct domain_config *c)
+{
+	return c->machine && strcmp(c->machine, "microvm") == 0;
+}
+
 /* microvm has no PCI. libvirt does not know that by itself. */
 static void write_virtio_address(xmlTextWriterPtr w, const struct domain_config *c)
 {
-	if (c->machine && strcmp(c->machine, "microvm") == 0)
+	if (is_microvm(c))
 		leaf(w, "address", "type", "virtio-mmio", NULL, NULL);
 }
 
@@ -158,6 +177,29 @@ static void write_disk(xmlTextWriterPtr w, const struct domain_config *c, const 
 	close_element(w);
 }
 
+static void write_share(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	bool is_9p = c->share.kind == DOMAIN_SHARE_9P;
+
+	if (c->share.kind == DOMAIN_SHARE_NONE)
+		return;
+	open_element(w, "filesystem");
+	attribute(w, "type", "mount");
+	if (is_9p)
+		attribute(w, "accessmode", "passthrough");
+	else
+		leaf(w, "driver", "type", "virtiofs", NULL, NULL);
+	if (is_9p)
+		leaf(w, "source", "dir", c->share.folder, NULL, NULL);
+	else
+		leaf(w, "source", "socket", c->share.socket, NULL, NULL);
+	leaf(w, "target", "dir", c->share.tag, NULL, NULL);
+	if (is_9p)
+		leaf(w, "readonly", NULL, NULL, NULL, NULL);
+	write_virtio_address(w, c);
+	close_element(w);
+}
+
 static void write_link(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	if (c->link.kind == DOMAIN_LINK_NONE)
@@ -186,31 +228,74 @@ static void write_balloon(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
-static bool has_isa(const struct domain_config *c)
+static void write_serial(xmlTextWriterPtr w, const char *path, size_t port, const char *type, const char *model)
 {
-	return !c->arch || strcmp(c->arch, "x86_64") == 0;
+	char number[24];
+
+	snprintf(number, sizeof(number), "%zu", port);
+	open_element(w, "serial");
+	attribute(w, "type", "unix");
+	leaf(w, "source", "mode", "connect", "path", path);
+	open_element(w, "target");
+	attribute(w, "type", type);
+	attribute(w, "port", number);
+	leaf(w, "model", "name", model, NULL, NULL);
+	close_element(w);
+	/* Right on the root of PCI Express: else libvirt adds a bridge for it, which costs the guest's start. */
+	if (strcmp(type, "pci-serial") == 0) {
+		open_element(w, "address");
+		attribute(w, "type", "pci");
+		attribute(w, "bus", "0x00");
+		attribute(w, "slot", "0x02");
+		close_element(w);
+	}
+	close_element(w);
+}
+
+/* "virt" has one port of its own, which the kernel knows from its first word on: its console. The guest's ttyS0 is a card. */
+static void write_serials(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	if (has_isa(c)) {
+		for (size_t i = 0; i < c->n_serials; i++)
+			write_serial(w, c->serials[i], i, "isa-serial", "isa-serial");
+		return;
+	}
+	if (c->n_serials > 1)
+		write_serial(w, c->serials[1], 0, "system-serial", "pl011");
+	if (c->n_serials > 0)
+		write_serial(w, c->serials[0], 1, "pci-serial", "pci-serial");
+}
+
+/* Of a machine on another host. QEMU loses what a guest writes to a pty before it has noticed, up to a second later, that somebody reads: good enough for
+ * a kernel's last words, not for a stream that is measured by. */
+static void write_carried(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	static const char *const types[] = {"null", "pty"}, *const ports[] = {"0", "1"};
+
+	for (size_t i = 0; c->channel && i < sizeof(types) / sizeof(types[0]); i++) {
+		open_element(w, "serial");
+		attribute(w, "type", types[i]);
+		leaf(w, "target", "port", ports[i], NULL, NULL);
+		close_element(w);
+	}
+	if (!c->channel)
+		return;
+	open_element(w, "channel");
+	attribute(w, "type", "unix");
+	leaf(w, "source", "mode", "bind", NULL, NULL);
+	leaf(w, "target", "type", "virtio", "name", c->channel);
+	close_element(w);
 }
 
 static void write_devices(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	open_element(w, "devices");
 	leaf(w, "controller", "type", "usb", "model", "none");
-	for (size_t i = 0; i < c->n_serials; i++) {
-		char port[24];
-
-		snprintf(port, sizeof(port), "%zu", i);
-		open_element(w, "serial");
-		attribute(w, "type", "unix");
-		leaf(w, "source", "mode", "connect", "path", c->serials[i]);
-		open_element(w, "target");
-		attribute(w, "type", has_isa(c) ? "isa-serial" : "system-serial");
-		attribute(w, "port", port);
-		leaf(w, "model", "name", has_isa(c) ? "isa-serial" : "pl011", NULL, NULL);
-		close_element(w);
-		close_element(w);
-	}
+	write_serials(w, c);
+	write_carried(w, c);
 	for (size_t i = 0; i < c->n_disks; i++)
 		write_disk(w, c, &c->disks[i]);
+	write_share(w, c);
 	write_link(w, c);
 	write_balloon(w, c);
 	close_element(w);
@@ -230,16 +315,30 @@ static void write_security(xmlTextWriterPtr w, const struct domain_config *c)
 	close_element(w);
 }
 
-/* libvirt has no words of its own for it. */
-static void write_trace(xmlTextWriterPtr w, const struct domain_config *c)
+/* QEMU's virtio-mmio is the one before version 1 unless it is told otherwise, and virtiofs came after that. */
+static bool needs_modern_mmio(const struct domain_config *c)
 {
-	const char *const arguments[] = {"-trace", "enable=fw_cfg_select", "-trace", "enable=vm_state_notify", "-D", c->trace};
+	return is_microvm(c) && c->share.kind == DOMAIN_SHARE_VIRTIOFS;
+}
 
-	if (!c->trace)
+static bool has_arguments(const struct domain_config *c)
+{
+	return c->trace || needs_modern_mmio(c);
+}
+
+/* libvirt has no words of its own for these. */
+static void write_arguments(xmlTextWriterPtr w, const struct domain_config *c)
+{
+	const char *const trace[] = {"-trace", "enable=fw_cfg_select", "-trace", "enable=vm_state_notify", "-D", c->trace};
+	const char *const modern[] = {"-global", "virtio-mmio.force-legacy=false"};
+
+	if (!has_arguments(c))
 		return;
 	open_element(w, "qemu:commandline");
-	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
-		leaf(w, "qemu:arg", "value", arguments[i], NULL, NULL);
+	for (size_t i = 0; c->trace && i < sizeof(trace) / sizeof(trace[0]); i++)
+		leaf(w, "qemu:arg", "value", trace[i], NULL, NULL);
+	for (size_t i = 0; needs_modern_mmio(c) && i < sizeof(modern) / sizeof(modern[0]); i++)
+		leaf(w, "qemu:arg", "value", modern[i], NULL, NULL);
 	close_element(w);
 }
 
@@ -247,7 +346,7 @@ static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 {
 	open_element(w, "domain");
 	attribute(w, "type", c->type);
-	if (c->few_capabilities || c->trace)
+	if (c->few_capabilities || has_arguments(c))
 		attribute(w, "xmlns:qemu", QEMU_NAMESPACE);
 	element(w, "name", c->name);
 	element(w, "uuid", c->uuid);
@@ -260,7 +359,7 @@ static void write_domain(xmlTextWriterPtr w, const struct domain_config *c)
 	element(w, "on_crash", "destroy");
 	write_devices(w, c);
 	write_security(w, c);
-	write_trace(w, c);
+	write_arguments(w, c);
 	/* With this capability libvirt asks QEMU for each of some 400 CPU properties before it lets the guest run. The answer only matters
 	 * to a CPU model that libvirt has to check. */
 	if (c->few_capabilities) {

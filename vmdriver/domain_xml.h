@@ -31,6 +31,16 @@ struct domain_link {
 	bool vhost;      /* of a tap: the kernel carries its packets, or starting fails; else QEMU does */
 };
 
+enum domain_share_kind { DOMAIN_SHARE_NONE, DOMAIN_SHARE_VIRTIOFS, DOMAIN_SHARE_9P };
+
+/* A folder of the host's, by whose tag the guest mounts it. */
+struct domain_share {
+	enum domain_share_kind kind;
+	const char *socket; /* virtiofs: where a virtiofsd of ours listens; the guest's memory is then shared memory */
+	const char *folder; /* 9p: QEMU serves it, read-only */
+	const char *tag;
+};
+
 struct domain_config {
 	const char *name;
 	const char *type;      /* libvirt's domain type: "kvm", "qemu" (its word for TCG) or "test" */
@@ -41,11 +51,14 @@ struct domain_config {
 	int vcpus;
 	const char *cpuset;                      /* list format; NULL or empty: not bound */
 	const char *kernel, *initrd, *cmdline;   /* NULL: left out */
-	const char *serials[DOMAIN_SERIALS_MAX]; /* unix sockets that QEMU connects to; [0] is the guest's ttyS0 */
+	const char *serials[DOMAIN_SERIALS_MAX]; /* unix sockets that QEMU connects to; [0] is the guest's ttyS0, [1] ttyS1 or ttyAMA0 */
 	size_t n_serials;
+	const char
+		*channel; /* name of a virtio port that libvirt carries to its client, with the console at ttyS1; NULL: serials instead */
 	struct domain_disk disks[DOMAIN_DISKS_MAX];
 	size_t n_disks;
 	struct domain_link link;
+	struct domain_share share;
 	const char *firmware, *nvram;                    /* pflash images (UEFI), or NULL: the machine's own firmware */
 	bool balloon;                                    /* a virtio balloon, for its statistics and to change the memory */
 	int64_t cpu_period_us, cpu_quota_us, cpu_shares; /* 0: none; libvirt needs cgroups of its own for these */

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include "account.h"
+#include "connection_try.h"
 #include "virt_error.h"
 
 #include <base/files.h>
@@ -22,14 +23,32 @@ const struct vm_facts *vm_host_facts(const struct vm_host *host)
 
 /* ---- options ---- */
 
+static int check_arch(const struct vm_options *o, struct error *err)
+{
+	const struct arch *arch;
+	const char *machine;
+	int rc = arch_find(o->arch, &arch, err);
+
+	if (rc == 0)
+		rc = arch_machine(arch, o->machine, &machine, err);
+	if (rc == 0 && !arch_is_host(arch) && o->accel == VM_ACCEL_KVM) {
+		error_set(err, ENOTSUP, "KVM was asked for, and runs guests of the host's own architecture alone: this one is %s",
+			  arch->name);
+		return error_hint(err, "leave accel out: another architecture is emulated (TCG)");
+	}
+	if (rc == 0 && strcmp(arch->name, "x86_64") != 0 && o->kernel_form != VM_KERNEL_AUTO) {
+		error_set(err, EINVAL, "kernel_form is a choice of x86_64 alone: a kernel of %s has one form", arch->name);
+		return error_hint(err, "leave kernel_form out");
+	}
+	return rc;
+}
+
 int host_check_options(const struct vm_options *o, struct error *err)
 {
-	const char *machine = o->machine ? o->machine : VM_MACHINE_DEFAULT;
+	int rc = check_arch(o, err);
 
-	if (strcmp(machine, "q35") != 0 && strcmp(machine, "microvm") != 0) {
-		error_set(err, EINVAL, "machine '%s' is not known", machine);
-		return error_hint(err, "use q35 or microvm");
-	}
+	if (rc < 0)
+		return rc;
 	if (strlen(o->run_dir) > VM_RUN_DIR_MAX) {
 		error_set(err, ENAMETOOLONG, "run folder %s: longer than %d characters, sockets would not fit below it", o->run_dir,
 			  VM_RUN_DIR_MAX);
@@ -48,13 +67,21 @@ int host_check_options(const struct vm_options *o, struct error *err)
 		error_set(err, ENOTSUP, "'%s': a machine that a daemon ends with its client cannot be saved", o->uri);
 		return error_hint(err, "use " VM_URI_EMBED);
 	}
+	if (o->runtime_path && (o->os != VM_OS_NONE || o->restore || o->root != VM_ROOT_PROGRAM || o->network != VM_NETWORK_NONE))
+		return error_set(err, ENOTSUP, "a machine for containers is booted, has no interface, and no root file system but its own");
 	if (o->restore && o->os != VM_OS_NONE)
 		return error_set(err, ENOTSUP, "a complete system cannot be restored: its disk has gone on meanwhile");
-	int rc = host_check_os(o, err);
+	if (o->uri && strlen(o->uri) >= sizeof(((struct vm_facts *)0)->uri))
+		return error_set(err, ENAMETOOLONG, "libvirt's URI: longer than %zu characters", sizeof(((struct vm_facts *)0)->uri) - 1);
+	rc = connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
 
 	if (rc == 0)
+		rc = host_check_daemon(o, err);
+	if (rc == 0)
+		rc = host_check_os(o, err);
+	if (rc == 0)
 		rc = host_check_disks(o, err);
-	return rc < 0 ? rc : connection_check_uri(o->uri ? o->uri : VM_URI_EMBED, err);
+	return rc < 0 ? rc : host_check_share(o, err);
 }
 
 /* ---- files ---- */
@@ -76,18 +103,22 @@ static int prepare_files(struct vm_host *host, const struct vm_options *o, struc
 		rc = path_format(host->initramfs, sizeof(host->initramfs), err, "%s/initramfs", host->dir);
 	if (rc == 0)
 		rc = host_write_initramfs(host, o, err);
-	return rc < 0 ? rc : host_prepare_disks(host, o, err);
+	if (rc == 0)
+		rc = host_prepare_disks(host, o, err);
+	return rc < 0 ? rc : host_prepare_share(host, o, err);
 }
 
 void host_end_processes(const char *dir)
 {
+	static const char *const names[] = {"qemu", VM_SHARE_PROGRAM};
 	char path[PATH_MAX], programs[PATH_MAX];
 	struct journal *journal;
 
-	if (path_format(path, sizeof(path), NULL, "%s.end", dir) < 0 || path_format(programs, sizeof(programs), NULL, "qemu %s", dir) < 0 ||
-	    journal_open(path, &journal, NULL) < 0)
+	if (path_format(path, sizeof(path), NULL, "%s.end", dir) < 0 || journal_open(path, &journal, NULL) < 0)
 		return;
-	journal_add(journal, JOURNAL_PROCESSES, programs, NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (path_format(programs, sizeof(programs), NULL, "%s %s", names[i], dir) == 0)
+			journal_add(journal, JOURNAL_PROCESSES, programs, NULL);
 	journal_close(journal);
 	journal_undo(path, NULL, NULL, NULL);
 	unlink(path);
@@ -124,18 +155,27 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 {
 	struct domain_config *d = &host->domain;
 	char *line = host->facts.command_line;
-	int rc = o->os ? host_os_command_line(o, !kvm, line, sizeof(host->facts.command_line), err)
-		       : host_command_line(host->facts.machine, !kvm, o->tune, o->append, line, sizeof(host->facts.command_line), err);
+	/* A boot loader's words are part of a disk that outlives this run. */
+	uint64_t khz = kvm || host->facts.remote || o->os == VM_OS_FIRMWARE ? 0 : host_tsc_khz();
+	int rc = o->os ? host_os_command_line(o, !kvm, khz, line, sizeof(host->facts.command_line), err)
+		       : host_command_line(host->arch, host->facts.machine, !kvm, khz, o->tune, o->append, line,
+					   sizeof(host->facts.command_line), err);
 
+	if (rc == 0 && host->facts.remote)
+		rc = host_tell_channel(line, sizeof(host->facts.command_line), err);
 	if (rc < 0)
 		return rc;
 	host->facts.accelerator = kvm ? "kvm" : "tcg";
 	d->type = strncmp(host->facts.uri, "test", 4) == 0 ? "test" : kvm ? "kvm" : "qemu";
 	d->machine = strcmp(d->type, "test") == 0 ? NULL : host->facts.machine;
+	d->arch = host->arch->name;
 	d->host_cpu = kvm;
+	d->cpu_model = kvm ? NULL : host->arch->cpu_model;
 	d->cmdline = line;
 	if (!o->os)
 		rc = host_tell_root(o, line, sizeof(host->facts.command_line), err);
+	if (rc == 0 && o->runtime_path)
+		rc = host_tell_runtime(o, line, sizeof(host->facts.command_line), err);
 	if (rc < 0)
 		return rc;
 	if (o->os == VM_OS_DIRECT)
@@ -185,8 +225,10 @@ static int validate(struct vm_host *host, struct error *err)
 	for (size_t i = 0; i < config.n_disks; i++)
 		if (!config.disks[i].path)
 			config.disks[i].path = host->initramfs;
-	config.serials[0] = config.serials[1] = host->initramfs;
-	config.n_serials = 2;
+	if (config.share.kind == DOMAIN_SHARE_VIRTIOFS)
+		config.share.socket = "/nowhere";
+	config.serials[0] = config.serials[1] = "/nowhere";
+	config.n_serials = config.channel ? 0 : 2;
 
 	int rc = domain_xml(&config, &xml, err);
 
@@ -236,15 +278,12 @@ static void make_cache(const char *cache_dir, const char *caps)
 
 static int connect_host(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
-	char caps[PATH_MAX], qemu[PATH_MAX];
+	char caps[PATH_MAX];
 	unsigned long version = 0;
+	int rc = connection_uri_is_embed(host->facts.uri) ? host_find_qemu(host->arch, err) : 0;
 
-	if (connection_uri_is_embed(host->facts.uri) && !host_find_qemu(qemu, sizeof(qemu))) {
-		error_set(err, ENOENT, "QEMU is not installed (qemu-system-x86_64 was not found)");
-		return error_hint(err, "apt install qemu-system-x86 (Fedora: dnf install qemu-system-x86-core)");
-	}
-
-	int rc = path_format(caps, sizeof(caps), err, "%s/vm/capabilities", o->cache_dir);
+	if (rc == 0)
+		rc = path_format(caps, sizeof(caps), err, "%s/vm/capabilities", o->cache_dir);
 
 	bool first = rc == 0 && !path_exists(caps);
 
@@ -261,6 +300,8 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 	if (first && rc == 0 && o->note)
 		o->note(o->note_arg, "libvirt looks at QEMU for the first time");
 	if (rc == 0)
+		rc = host_confine(host, o, caps, err);
+	if (rc == 0)
 		rc = connection_open(host->facts.uri, host->dir, caps, &host->connection, err);
 	if (rc == 0)
 		rc = host_watch(host, err);
@@ -275,29 +316,38 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 
 static int open_all(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
-	bool embed = connection_uri_is_embed(host->facts.uri);
-	int rc = host_open_aide(host, o, err);
+	bool embed = connection_uri_is_embed(host->facts.uri), remote = host->facts.remote;
+	/* Before the work that would be in vain, and while there is but one thread. */
+	int rc = host->facts.daemon ? connection_try(host->facts.uri, err) : 0;
 
 	if (rc == 0)
+		rc = host_open_aide(host, o, err);
+	if (rc == 0)
 		rc = prepare_files(host, o, err);
+	if (rc == 0)
+		rc = host_mark(host, o, err);
 	host->domain = (struct domain_config){
 		.memory_bytes = o->memory_bytes,
 		.vcpus = o->vcpus,
 		.cpuset = host->cpuset,
 		.kernel = host->kernel,
 		.initrd = host->initramfs,
-		.keep_owner = !embed && (geteuid() == 0 || strstr(host->facts.uri, "/system")),
+		.keep_owner = !embed && !remote && (geteuid() == 0 || strstr(host->facts.uri, "/system")),
+		.channel = remote ? LAUNCH_CHANNEL : NULL,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
 	if (rc == 0) {
 		host_set_network(host, o);
 		host_set_disks(host, o);
+		host_set_share(host);
 	}
 	/* The embedded driver has no such flag: nobody but us is connected to it. */
 	host->create_flags = embed ? 0 : VIR_DOMAIN_START_AUTODESTROY;
 	if (rc == 0)
 		rc = connect_host(host, o, err);
+	if (rc == 0 && remote)
+		rc = host_upload(host, err);
 	if (rc == 0)
 		rc = host_set_domain(host, o, false, err);
 	if (rc == 0)
@@ -310,6 +360,17 @@ static int open_all(struct vm_host *host, const struct vm_options *o, struct err
 	connection_save_capabilities(host->connection);
 	rc = host_choose_accelerator(host, o, err);
 	return rc == 0 && o->restore ? snapshot_make(host, o, &host->snapshot, err) : rc;
+}
+
+/* The options are checked. */
+static void settle_arch(struct vm_host *host, const struct vm_options *o)
+{
+	const char *machine = "";
+
+	if (arch_find(o->arch, &host->arch, NULL) == 0)
+		arch_machine(host->arch, o->machine, &machine, NULL);
+	snprintf(host->facts.arch, sizeof(host->facts.arch), "%s", host->arch->name);
+	snprintf(host->facts.machine, sizeof(host->facts.machine), "%s", machine);
 }
 
 int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct error *err)
@@ -326,11 +387,14 @@ int vm_host_open(const struct vm_options *options, struct vm_host **ret, struct 
 	pthread_mutex_init(&host->mutex, NULL);
 	pthread_cond_init(&host->changed, NULL);
 	host->event_id = -1;
-	snprintf(host->facts.machine, sizeof(host->facts.machine), "%s", options->machine ? options->machine : VM_MACHINE_DEFAULT);
+	settle_arch(host, options);
 	snprintf(host->facts.uri, sizeof(host->facts.uri), "%s", options->uri ? options->uri : VM_URI_EMBED);
 	strcpy(host->facts.cgroup, "none");
 	strcpy(host->facts.limits, "none");
-	snprintf(host->cpuset, sizeof(host->cpuset), "%s", options->cpuset ? options->cpuset : "");
+	host->facts.remote = connection_uri_is_remote(host->facts.uri);
+	host->facts.daemon = connection_uri_is_daemon(host->facts.uri);
+	/* Their numbers mean others there. */
+	snprintf(host->cpuset, sizeof(host->cpuset), "%s", options->cpuset && !host->facts.remote ? options->cpuset : "");
 	rc = open_all(host, options, err);
 	if (rc < 0) {
 		vm_host_close(host);
@@ -351,6 +415,7 @@ void vm_host_close(struct vm_host *host)
 	if (host->connection && !host->wedged) {
 		if (host->event_id >= 0)
 			virConnectDomainEventDeregisterAny(connection_handle(host->connection), host->event_id);
+		host_remove_uploads(host);
 		connection_close(host->connection);
 	}
 	aide_close(host->aide);

@@ -5,6 +5,7 @@
 #include "kvm_probe.h"
 
 #include <base/files.h>
+#include <bench/cleanup.h>
 #include <bench/timeline.h>
 #include <errno.h>
 #include <poll.h>
@@ -33,6 +34,19 @@ static int prove_speed(void *arg, double *ret_round_ns, struct error *err)
 	return kvm_probe_speed("/dev/kvm", ret_round_ns, err);
 }
 
+/* Of another host, whose processor is not ours to try: what libvirt says, then a boot. */
+static int ask_device(void *arg, struct error *err)
+{
+	const struct proof *proof = arg;
+	virConnectPtr connection = connection_handle(proof->host->connection);
+	_cleanup_free_ char *xml = virConnectGetDomainCapabilities(connection, NULL, "x86_64", proof->host->facts.machine, "kvm", 0);
+
+	if (xml)
+		return 0;
+	error_set(err, ENODEV, "libvirt says that the other host has no KVM for a %s", proof->host->facts.machine);
+	return error_hint(err, "use another host");
+}
+
 /* A kernel that the user named may be broken; one of the host's or a distribution's is not. Where there is none, his must do: nothing is
  * downloaded for a proof. */
 static void choose_kernel(struct proof *proof)
@@ -40,7 +54,8 @@ static void choose_kernel(struct proof *proof)
 	struct utsname host;
 
 	uname(&host);
-	if (!proof->options->kernel || kernel_find("", host.release, NULL, proof->options->cache_dir, &proof->kernel, NULL) < 0)
+	if (proof->host->facts.remote || !proof->options->kernel ||
+	    kernel_find("", host.release, proof->host->arch, NULL, proof->options->cache_dir, &proof->kernel, NULL) < 0)
 		proof->kernel = (struct kernel_choice){0};
 }
 
@@ -67,6 +82,7 @@ static int boot_once(struct vm_host *host, struct error *err)
 {
 	int64_t deadline_ns = clock_now_ns() + PROOF_LIMIT_MS * INT64_C(1000000);
 	struct vm *vm = NULL;
+	/* A daemon's machines have their names for all its clients: there the mark stands before it. */
 	int rc = vm_start(host, "kvm-proof", deadline_ns, &vm, err);
 
 	if (rc < 0)
@@ -84,11 +100,13 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 	*ret = host->domain;
 	ret->type = "kvm";
 	ret->host_cpu = true;
+	ret->cpu_model = NULL;
 	ret->memory_bytes = 2 * kernel_needs_bytes > PROOF_MEMORY ? 2 * kernel_needs_bytes : PROOF_MEMORY;
 	ret->vcpus = 1;
 	ret->cpuset = NULL;
 	ret->link = (struct domain_link){.kind = DOMAIN_LINK_NONE};
 	ret->balloon = false;
+	ret->share = (struct domain_share){.kind = DOMAIN_SHARE_NONE};
 	ret->n_disks = 0;
 	ret->kernel = kernel;
 	ret->cmdline = command_line;
@@ -102,13 +120,16 @@ static int prove_boot(void *arg, struct error *err)
 	struct vm_host *host = proof->host;
 	const struct domain_config of_run = host->domain;
 	bool other_kernel = proof->kernel.path[0];
-	char kernel[PATH_MAX] = "", command_line[sizeof(host->facts.command_line)];
-	int rc = host_command_line(host->facts.machine, false, VM_TUNE_OFF, NULL, command_line, sizeof(command_line), err);
+	char kernel[PATH_MAX], command_line[sizeof(host->facts.command_line)];
+	int rc = host_command_line(host->arch, host->facts.machine, false, 0, VM_TUNE_OFF, NULL, command_line, sizeof(command_line), err);
 
+	if (rc == 0 && host->facts.remote)
+		rc = host_tell_channel(command_line, sizeof(command_line), err);
 	if (proof->options->note)
 		proof->options->note(proof->options->note_arg, "proving KVM by a boot");
-	if (rc == 0)
-		rc = path_format(kernel, sizeof(kernel), err, "%s/kernel%s", host->dir, other_kernel ? "-of-proof" : "");
+	strcpy(kernel, host->kernel);
+	if (rc == 0 && other_kernel)
+		rc = path_format(kernel, sizeof(kernel), err, "%s/kernel-of-proof", host->dir);
 	if (rc == 0 && other_kernel)
 		rc = file_copy(proof->kernel.path, kernel, 0600, err);
 	if (rc == 0) {
@@ -122,14 +143,30 @@ static int prove_boot(void *arg, struct error *err)
 	return rc;
 }
 
+static void note_accelerator(struct vm_facts *facts, const struct accel *accel)
+{
+	snprintf(facts->accelerator_reason, sizeof(facts->accelerator_reason), "%s", accel->reason);
+	snprintf(facts->accelerator_remedy, sizeof(facts->accelerator_remedy), "%s", accel->remedy);
+}
+
 int host_choose_accelerator(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	struct vm_facts *facts = &host->facts;
 	struct proof proof = {.host = host, .options = o};
-	struct accel_prober prober = {.device = prove_device, .speed = prove_speed, .boot = prove_boot, .arg = &proof};
+	struct accel_prober prober = {
+		.device = prove_device, .speed = KVM_PROBE_HAS_LOOP ? prove_speed : NULL, .boot = prove_boot, .arg = &proof};
 	char fingerprint[1024];
 	struct accel accel;
 
+	if (!arch_is_host(host->arch)) {
+		accel_emulate(host->arch->name, &accel);
+		note_accelerator(facts, &accel);
+		return 0;
+	}
+	if (facts->remote) {
+		prober.device = ask_device;
+		prober.speed = NULL;
+	}
 	choose_kernel(&proof);
 
 	const struct accel_subject subject = {
@@ -142,12 +179,12 @@ int host_choose_accelerator(struct vm_host *host, const struct vm_options *o, st
 
 	accel_fingerprint("", &subject, fingerprint, sizeof(fingerprint));
 
-	int rc = accel_decide(o->accel, &prober, o->cache_dir, fingerprint, &accel, err);
+	/* The fingerprint is this host's. */
+	int rc = accel_decide(o->accel, &prober, facts->remote ? NULL : o->cache_dir, fingerprint, &accel, err);
 
 	if (rc < 0)
 		return rc;
-	snprintf(facts->accelerator_reason, sizeof(facts->accelerator_reason), "%s", accel.reason);
-	snprintf(facts->accelerator_remedy, sizeof(facts->accelerator_remedy), "%s", accel.remedy);
+	note_accelerator(facts, &accel);
 	if (strcmp(accel.name, "kvm") != 0)
 		return 0;
 	rc = host_set_domain(host, o, true, err);

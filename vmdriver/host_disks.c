@@ -31,7 +31,12 @@ static bool has_limits(const struct vm_io_limits *io)
 
 static bool has_disk_root(const struct vm_options *o)
 {
-	return o->root > VM_ROOT_INITRAMFS;
+	return o->root == VM_ROOT_EXT4 || o->root == VM_ROOT_SQUASHFS || o->root == VM_ROOT_EROFS;
+}
+
+static bool is_shared(const struct vm_options *o)
+{
+	return o->root == VM_ROOT_VIRTIOFS || o->root == VM_ROOT_9P;
 }
 
 static int check_root(const struct vm_options *o, struct error *err)
@@ -42,10 +47,11 @@ static int check_root(const struct vm_options *o, struct error *err)
 	}
 	if (o->root == VM_ROOT_PROGRAM && o->n_root_layers > 0) {
 		error_set(err, EINVAL, "a root file system is named, but not what it is to become");
-		return error_hint(err, "add root=initramfs, ext4, squashfs or erofs");
+		return error_hint(err, "add root=initramfs, ext4, squashfs, erofs, virtiofs or 9p");
 	}
-	if (o->root_overlay && !has_disk_root(o))
-		return error_set(err, EINVAL, "an overlay is for a root file system on a disk: root=ext4, squashfs or erofs");
+	if (o->root_overlay && o->root <= VM_ROOT_INITRAMFS)
+		return error_set(err, EINVAL,
+				 "an overlay is for a root file system on a disk or shared: root=ext4, squashfs, erofs, virtiofs or 9p");
 	return 0;
 }
 
@@ -109,7 +115,7 @@ static struct disk_plan plan_of(const struct vm_options *o)
 
 int host_probe_disks(const struct vm_options *o, struct error *err)
 {
-	if (o->root == VM_ROOT_PROGRAM)
+	if (o->root == VM_ROOT_PROGRAM || is_shared(o))
 		return 0;
 
 	const struct disk_plan plan = plan_of(o);
@@ -194,7 +200,7 @@ int host_prepare_disks(struct vm_host *host, const struct vm_options *o, struct 
 	host->scratch_bytes = o->scratch_bytes;
 	if (o->scratch_direct)
 		rc = check_direct(host, err);
-	if (rc < 0 || o->root == VM_ROOT_PROGRAM)
+	if (rc < 0 || o->root == VM_ROOT_PROGRAM || is_shared(o))
 		return rc;
 
 	const struct disk_plan plan = plan_of(o);
@@ -211,9 +217,9 @@ int host_prepare_disks(struct vm_host *host, const struct vm_options *o, struct 
 unsigned host_disk_modules(const struct vm_options *o)
 {
 	static const unsigned file_systems[VM_ROOT_COUNT] = {
-		[VM_ROOT_EXT4] = MODULES_FS_EXT4,
-		[VM_ROOT_SQUASHFS] = MODULES_FS_SQUASHFS,
-		[VM_ROOT_EROFS] = MODULES_FS_EROFS,
+		[VM_ROOT_EXT4] = MODULES_FS_EXT4,   [VM_ROOT_SQUASHFS] = MODULES_FS_SQUASHFS,
+		[VM_ROOT_EROFS] = MODULES_FS_EROFS, [VM_ROOT_VIRTIOFS] = MODULES_FS_VIRTIOFS,
+		[VM_ROOT_9P] = MODULES_FS_9P,
 	};
 
 	return (has_disk_root(o) || o->scratch_bytes ? MODULES_DISK : 0) | file_systems[o->root] | (o->root_overlay ? MODULES_OVERLAY : 0);
@@ -268,7 +274,7 @@ int host_tell_root(const struct vm_options *o, char *line, size_t size, struct e
 {
 	size_t used = strlen(line);
 
-	if (!has_disk_root(o))
+	if (!has_disk_root(o) && !is_shared(o))
 		return 0;
 
 	int length = snprintf(line + used, size - used, " BENCH_ROOT=%s%s", vm_root_names[o->root],

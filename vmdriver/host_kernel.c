@@ -11,6 +11,8 @@
 /* What a result says of it. */
 #define AS_PACKED   "bzImage, unpacked by the guest"
 #define AS_UNPACKED "vmlinux, entered by its PVH note: its address is not randomised"
+#define AS_IMAGE    "Image, entered directly"
+#define AS_GZIP     "Image, unpacked by QEMU"
 
 static void note_form(struct vm_host *host, bool unpacked)
 {
@@ -30,6 +32,11 @@ static int put_kernel(struct vm_host *host, const struct vm_options *o, const st
 	struct error why = {0};
 	int rc = -ENOTSUP;
 
+	if (strcmp(kernel->image.arch, "aarch64") == 0) {
+		snprintf(host->facts.kernel_form, sizeof(host->facts.kernel_form), "%s",
+			 strcmp(kernel->image.format, "Image") == 0 ? AS_IMAGE : AS_GZIP);
+		return file_copy(kernel->path, host->kernel, 0600, err);
+	}
 	if (!packed && o->kernel_form == VM_KERNEL_BZIMAGE) {
 		error_set(err, EINVAL, "kernel %s is not packed", kernel->path);
 		return error_hint(err, "leave kernel_form out");
@@ -54,7 +61,7 @@ static int put_kernel(struct vm_host *host, const struct vm_options *o, const st
 int host_prepare_kernel(struct vm_host *host, const struct vm_options *o, struct error *err)
 {
 	struct kernel_choice kernel;
-	int rc = kernel_choose(o->os ? host->os.kernel : o->kernel, o->cache_dir, o->note, o->note_arg, &kernel, err);
+	int rc = kernel_choose(host->arch, o->os ? host->os.kernel : o->kernel, o->cache_dir, o->note, o->note_arg, &kernel, err);
 
 	if (rc < 0)
 		return rc;

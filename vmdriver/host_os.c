@@ -20,10 +20,21 @@ enum { LAYER_TIMEOUT_MS = 30000 };
 
 int host_check_os(const struct vm_options *o, struct error *err)
 {
-	const char *machine = o->machine ? o->machine : VM_MACHINE_DEFAULT;
+	const struct arch *arch;
+	const char *machine = "";
 
 	if (o->os == VM_OS_NONE)
 		return 0;
+	int rc = arch_find(o->arch, &arch, err);
+	if (rc == 0)
+		rc = arch_machine(arch, o->machine, &machine, err);
+	if (rc < 0)
+		return rc;
+	if (strcmp(arch->name, "x86_64") != 0) {
+		error_set(err, ENOTSUP, "a complete system is of x86_64 alone, not of %s: its own programs run while it is made",
+			  arch->name);
+		return error_hint(err, "leave kind=os out: the agent alone boots on %s", arch->name);
+	}
 	if (o->kernel) {
 		error_set(err, EINVAL, "a complete system boots the kernel that is installed in it, not one that is named");
 		return error_hint(err, "leave the option kernel out");
@@ -47,16 +58,16 @@ int host_check_os(const struct vm_options *o, struct error *err)
 	return 0;
 }
 
-int host_os_command_line(const struct vm_options *o, bool tcg, char *ret, size_t size, struct error *err)
+int host_os_command_line(const struct vm_options *o, bool tcg, uint64_t khz, char *ret, size_t size, struct error *err)
 {
-	const char *machine = o->machine ? o->machine : VM_MACHINE_DEFAULT;
 	char append[512];
 	int length = snprintf(append, sizeof(append), "%s%s%s", o->os == VM_OS_FIRMWARE ? ROOT_FIRMWARE : ROOT_DIRECT, o->append ? " " : "",
 			      o->append ? o->append : "");
 
 	if (length < 0 || (size_t)length >= sizeof(append))
 		return error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1);
-	return host_command_line(machine, tcg, o->tune, append, ret, size, err);
+	/* Of x86_64, and of q35. */
+	return host_command_line(arch_by_name("x86_64"), "q35", tcg, khz, o->tune, append, ret, size, err);
 }
 
 int host_probe_os(const struct vm_options *o, char *ret, size_t size, struct error *err)
@@ -94,7 +105,7 @@ int host_prepare_os(struct vm_host *host, const struct vm_options *o, struct err
 	char command_line[sizeof(host->facts.command_line)];
 	struct os_disk_plan plan = {.firmware = o->os == VM_OS_FIRMWARE, .command_line = command_line, .agent_path = o->init_path};
 	struct vm_facts *facts = &host->facts;
-	int rc = host_os_command_line(o, true, command_line, sizeof(command_line), err);
+	int rc = host_os_command_line(o, true, 0, command_line, sizeof(command_line), err);
 
 	if (rc == 0)
 		rc = os_disk_get(&plan, o->cache_dir, o->note, o->note_arg, &host->os, err);

@@ -1,5 +1,6 @@
 /* A quick look at what vm_host_open() would find: libvirt's driver, QEMU, a kernel, the accelerator. */
 #include "accel.h"
+#include "connection_try.h"
 #include "host.h"
 #include "kernel_fetch.h"
 #include "kvm_probe.h"
@@ -13,14 +14,17 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-bool host_find_qemu(char *ret, size_t size)
+int host_find_qemu(const struct arch *arch, struct error *err)
 {
-	/* Red Hat keeps its own out of PATH; libvirt knows the place, too. */
+	/* Red Hat keeps its own, of the host's architecture, out of PATH; libvirt knows the place, too. */
 	static const char red_hat[] = "/usr/libexec/qemu-kvm";
+	char path[PATH_MAX];
 
-	if (process_find("qemu-system-x86_64", ret, size))
-		return true;
-	return access(red_hat, X_OK) == 0 && path_format(ret, size, NULL, "%s", red_hat) == 0;
+	if (process_find(arch->emulator, path, sizeof(path)) || (arch_is_host(arch) && access(red_hat, X_OK) == 0))
+		return 0;
+	error_set(err, ENOENT, "QEMU is not installed (%s was not found)", arch->emulator);
+	return error_hint(err, "apt install %s (Fedora: dnf install %s-core)", arch->package,
+			  strcmp(arch->name, "aarch64") == 0 ? "qemu-system-aarch64" : arch->package);
 }
 
 /* libvirt loads its drivers from a folder beside its library. */
@@ -50,16 +54,15 @@ static int look_speed(void *arg, double *ret_round_ns, struct error *err)
 	return kvm_probe_speed("/dev/kvm", ret_round_ns, err);
 }
 
-static int look_programs(const char *uri, struct error *err)
+static int look_programs(const char *uri, const struct arch *arch, struct error *err)
 {
-	char qemu[PATH_MAX];
-
 	if (!connection_uri_is_embed(uri))
-		return 0; /* the daemon's business */
-	if (!host_find_qemu(qemu, sizeof(qemu))) {
-		error_set(err, ENOENT, "QEMU is not installed (qemu-system-x86_64 was not found)");
-		return error_hint(err, "apt install qemu-system-x86");
-	}
+		return strncmp(uri, "test", 4) == 0 ? 0 : connection_try(uri, err);
+
+	int rc = host_find_qemu(arch, err);
+
+	if (rc < 0)
+		return rc;
 	if (!has_qemu_driver()) {
 		error_set(err, ENOENT, "libvirt is here, its QEMU driver is not");
 		return error_hint(err, "apt install libvirt-daemon-driver-qemu");
@@ -67,14 +70,14 @@ static int look_programs(const char *uri, struct error *err)
 	return 0;
 }
 
-static int look_kernel(const struct vm_options *o, char *ret, size_t size, struct error *err)
+static int look_kernel(const struct vm_options *o, const struct arch *arch, char *ret, size_t size, struct error *err)
 {
 	struct kernel_choice kernel;
 	struct utsname host;
 
 	uname(&host);
 
-	int rc = kernel_find("", host.release, o->kernel, o->cache_dir, &kernel, err);
+	int rc = kernel_find("", host.release, arch, o->kernel, o->cache_dir, &kernel, err);
 
 	if (rc == 0)
 		snprintf(ret, size, "kernel %s", kernel.source);
@@ -86,22 +89,34 @@ static int look_kernel(const struct vm_options *o, char *ret, size_t size, struc
 
 enum vm_verdict vm_host_probe(const struct vm_options *o, char *ret_reason, size_t reason_size, char *ret_remedy, size_t remedy_size)
 {
-	const struct accel_prober prober = {.device = look_device, .speed = look_speed};
+	const struct accel_prober prober = {.device = look_device, .speed = KVM_PROBE_HAS_LOOP ? look_speed : NULL};
 	const char *uri = o->uri ? o->uri : VM_URI_EMBED;
+	const struct arch *arch = NULL;
 	struct error err = {0};
 	struct accel accel;
 	char kernel[300] = "";
 	int rc = host_check_options(o, &err);
 
 	if (rc == 0)
-		rc = look_programs(uri, &err);
+		rc = arch_find(o->arch, &arch, &err);
+	if (rc == 0)
+		rc = look_programs(uri, arch, &err);
 	if (rc == 0 && o->network == VM_NETWORK_BRIDGE)
 		rc = network_support(&err);
 	if (rc == 0)
 		rc = host_probe_disks(o, &err);
 	if (rc == 0)
-		rc = o->os ? host_probe_os(o, kernel, sizeof(kernel), &err) : look_kernel(o, kernel, sizeof(kernel), &err);
+		rc = host_probe_share(o, &err);
 	if (rc == 0)
+		rc = o->os ? host_probe_os(o, kernel, sizeof(kernel), &err) : look_kernel(o, arch, kernel, sizeof(kernel), &err);
+	if (rc == 0 && connection_uri_is_remote(uri)) {
+		snprintf(ret_reason, reason_size, "%s answers; what accelerates its machines is found out by a boot; %s", uri, kernel);
+		ret_remedy[0] = '\0';
+		return VM_YES;
+	}
+	if (rc == 0 && !arch_is_host(arch))
+		accel_emulate(arch->name, &accel);
+	else if (rc == 0)
 		rc = accel_decide(o->accel, &prober, NULL, "", &accel, &err);
 	if (rc < 0) {
 		snprintf(ret_reason, reason_size, "%s", err.message);

@@ -144,11 +144,11 @@ int host_prepare_surroundings(struct vm *vm, struct domain_config *config, struc
 	return config->link.kind == DOMAIN_LINK_TAP ? plug_tap(vm, &link, config, err) : 0;
 }
 
-int host_admit(struct vm *vm, struct error *err)
+int host_admit(struct vm *vm, pid_t pid, struct error *err)
 {
 	_Static_assert(sizeof(vm->view.memory_dir) == CGROUP_PATH_MAX, "room for a group's folder");
 
-	return vm->host->aide ? aide_admit(vm->host->aide, id_of(vm), vm->view.pid, vm->view.memory_dir, err) : 0;
+	return vm->host->aide ? aide_admit(vm->host->aide, id_of(vm), pid, vm->view.memory_dir, err) : 0;
 }
 
 int host_release_surroundings(struct vm *vm, struct error *err)

@@ -63,12 +63,16 @@ static int write_members(struct archive *a, struct error *err)
 	return 0;
 }
 
-static int write_init(struct archive *a, int fd, int64_t size, struct error *err)
+static int write_program(struct archive *a, const char *name, int fd, int64_t inode, struct error *err)
 {
-	static const struct member init = {"init", S_IFREG | 0755, 0, 0};
-	int rc = write_header(a, &init, 1, size, err);
-	int64_t left = size;
+	struct stat st;
 	char block[65536];
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, "%s", name);
+
+	int rc = write_header(a, &(struct member){name, S_IFREG | 0755, 0, 0}, inode, st.st_size, err);
+	int64_t left = st.st_size;
 
 	while (rc == 0 && left > 0) {
 		ssize_t n = read(fd, block, sizeof(block));
@@ -78,7 +82,7 @@ static int write_init(struct archive *a, int fd, int64_t size, struct error *err
 		if (n == 0 || n > left)
 			return error_set(err, EIO, "it changed while it was read");
 		if (archive_write_data(a, block, (size_t)n) != n)
-			return error_set(err, archive_errno(a) > 0 ? archive_errno(a) : EIO, "init: %s", archive_error_string(a));
+			return error_set(err, archive_errno(a) > 0 ? archive_errno(a) : EIO, "%s: %s", name, archive_error_string(a));
 		left -= n;
 	}
 	return rc;
@@ -102,7 +106,7 @@ static int write_modules(struct archive *a, const struct module_list *modules, s
 	return rc;
 }
 
-static int write_archive(int out, int init, int64_t size, const struct module_list *modules, struct error *err)
+static int write_archive(int out, int init, int runtime, const struct module_list *modules, struct error *err)
 {
 	struct archive *a = archive_write_new();
 
@@ -116,9 +120,11 @@ static int write_archive(int out, int init, int64_t size, const struct module_li
 	    archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK || archive_write_open_fd(a, out) != ARCHIVE_OK)
 		rc = error_set(err, EIO, "%s", archive_error_string(a));
 	if (rc == 0)
-		rc = write_init(a, init, size, err);
+		rc = write_program(a, "init", init, 1, err);
 	if (rc == 0)
 		rc = write_members(a, err);
+	if (rc == 0 && runtime >= 0)
+		rc = write_program(a, INITRAMFS_RUNTIME, runtime, 50, err); /* between the members and the modules */
 	if (rc == 0)
 		rc = write_modules(a, modules, err);
 	if (rc == 0 && archive_write_close(a) != ARCHIVE_OK)
@@ -127,22 +133,32 @@ static int write_archive(int out, int init, int64_t size, const struct module_li
 	return rc;
 }
 
-int initramfs_write(const char *path, const char *init_path, const struct module_list *modules, struct error *err)
+static int open_program(const char *path, struct error *err)
 {
-	_cleanup_close_ int init = open(init_path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 
-	if (init < 0 || fstat(init, &st) < 0)
-		return error_errno(err, "program for the guest %s", init_path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "program for the guest %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
-		return error_set(err, EINVAL, "program for the guest %s: not a program", init_path);
+		return error_set(err, EINVAL, "program for the guest %s: not a program", path);
+	return take_fd(&fd);
+}
+
+int initramfs_write(const char *path, const char *init_path, const char *runtime_path, const struct module_list *modules, struct error *err)
+{
+	_cleanup_close_ int init = open_program(init_path, err);
+	_cleanup_close_ int runtime = init >= 0 && runtime_path ? open_program(runtime_path, err) : -1;
+
+	if (init < 0 || (runtime_path && runtime < 0))
+		return init < 0 ? init : runtime;
 
 	_cleanup_close_ int out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (out < 0)
 		return error_errno(err, "create initramfs %s", path);
 
-	int rc = write_archive(out, init, st.st_size, modules, err);
+	int rc = write_archive(out, init, runtime, modules, err);
 
 	if (rc < 0) {
 		unlink(path);

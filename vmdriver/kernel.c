@@ -10,12 +10,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Takes a file if it is a kernel that we may read; `why` names its place. */
-static bool take(const char *path, const char *why, struct kernel_choice *ret)
+/* Takes a file if it is a kernel for this architecture that we may read; `why` names its place. */
+static bool take(const char *path, const struct arch *arch, const char *why, struct kernel_choice *ret)
 {
 	struct kernel_image image;
 
-	if (kernel_image_read(path, &image, NULL) < 0 || path_format(ret->path, sizeof(ret->path), NULL, "%s", path) < 0)
+	if (kernel_image_read(path, &image, NULL) < 0 || strcmp(image.arch, arch->name) != 0 ||
+	    path_format(ret->path, sizeof(ret->path), NULL, "%s", path) < 0)
 		return false;
 	ret->image = image;
 	snprintf(ret->source, sizeof(ret->source), "%s (%.200s)", why, path);
@@ -23,7 +24,7 @@ static bool take(const char *path, const char *why, struct kernel_choice *ret)
 }
 
 /* The newest "vmlinuz-<version>" of a folder that can be read, by version order. */
-static bool take_newest(const char *dir_path, const char *why, struct kernel_choice *ret)
+static bool take_newest(const char *dir_path, const struct arch *arch, const char *why, struct kernel_choice *ret)
 {
 	_cleanup_closedir_ DIR *dir = opendir(dir_path);
 	char best[256] = "";
@@ -35,7 +36,7 @@ static bool take_newest(const char *dir_path, const char *why, struct kernel_cho
 
 		if (strncmp(entry->d_name, "vmlinuz-", 8) != 0 || (best[0] && strverscmp(entry->d_name, best) <= 0))
 			continue;
-		if (path_format(path, sizeof(path), NULL, "%s/%s", dir_path, entry->d_name) < 0 || !take(path, why, &candidate))
+		if (path_format(path, sizeof(path), NULL, "%s/%s", dir_path, entry->d_name) < 0 || !take(path, arch, why, &candidate))
 			continue;
 		snprintf(best, sizeof(best), "%s", entry->d_name);
 		*ret = candidate;
@@ -43,43 +44,62 @@ static bool take_newest(const char *dir_path, const char *why, struct kernel_cho
 	return best[0];
 }
 
-int kernel_find(const char *root, const char *release, const char *named, const char *cache_dir, struct kernel_choice *ret,
-		struct error *err)
+static int take_named(const char *named, const struct arch *arch, struct kernel_choice *ret, struct error *err)
+{
+	struct kernel_choice found;
+	int rc = kernel_image_read(named, &found.image, err);
+
+	if (rc == 0)
+		rc = kernel_image_check_arch(&found.image, named, arch->name, err);
+	if (rc == 0)
+		rc = path_format(found.path, sizeof(found.path), err, "%s", named);
+	if (rc < 0)
+		return rc;
+	snprintf(found.source, sizeof(found.source), "named (%.200s)", named);
+	*ret = found;
+	return 0;
+}
+
+/* The host's, where guest and host can run the same. */
+static bool take_hosts(const char *root, const char *release, const struct arch *arch, struct kernel_choice *ret)
+{
+	char path[PATH_MAX];
+
+	if (path_format(path, sizeof(path), NULL, "%s/boot/vmlinuz-%s", root, release) == 0 && take(path, arch, "the host's own", ret))
+		return true;
+	/* Fedora and Arch keep it beside the modules. */
+	if (path_format(path, sizeof(path), NULL, "%s/lib/modules/%s/vmlinuz", root, release) == 0 &&
+	    take(path, arch, "the host's own", ret))
+		return true;
+	return path_format(path, sizeof(path), NULL, "%s/boot", root) == 0 && take_newest(path, arch, "newest in /boot", ret);
+}
+
+int kernel_find(const char *root, const char *release, const struct arch *arch, const char *named, const char *cache_dir,
+		struct kernel_choice *ret, struct error *err)
 {
 	struct kernel_choice found;
 	char path[PATH_MAX];
 
-	if (named) {
-		int rc = kernel_image_read(named, &found.image, err);
+	if (named)
+		return take_named(named, arch, ret, err);
 
-		if (rc < 0)
-			return rc;
-		if (path_format(found.path, sizeof(found.path), err, "%s", named) < 0)
-			return -ENAMETOOLONG;
-		snprintf(found.source, sizeof(found.source), "named (%.200s)", named);
-		*ret = found;
-		return 0;
-	}
+	bool is_host = arch_is_host(arch), done = is_host && take_hosts(root, release, arch, &found);
 
-	bool done = path_format(path, sizeof(path), NULL, "%s/boot/vmlinuz-%s", root, release) == 0 && take(path, "the host's own", &found);
-
-	/* Fedora and Arch keep it beside the modules. */
-	if (!done && path_format(path, sizeof(path), NULL, "%s/lib/modules/%s/vmlinuz", root, release) == 0)
-		done = take(path, "the host's own", &found);
-	if (!done && path_format(path, sizeof(path), NULL, "%s/boot", root) == 0)
-		done = take_newest(path, "newest in /boot", &found);
-	if (!done && path_format(path, sizeof(path), NULL, "%s/" KERNEL_FETCH_DIR, cache_dir) == 0)
-		done = take_newest(path, "downloaded", &found);
+	if (!done && kernel_fetch_dir(arch, cache_dir, path, sizeof(path), NULL) == 0)
+		done = take_newest(path, arch, "downloaded", &found);
 	if (!done) {
-		error_set(err, ENOENT, "no kernel for the guest: none can be read in /boot, none was downloaded yet");
+		if (is_host)
+			error_set(err, ENOENT, "no kernel for the guest: none can be read in /boot, none was downloaded yet");
+		else
+			error_set(err, ENOENT, "no kernel for a guest of %s: none was downloaded yet", arch->name);
 		return error_hint(err, "name one with --kernel");
 	}
 	*ret = found;
 	return 0;
 }
 
-int kernel_choose(const char *named, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
-		  struct kernel_choice *ret, struct error *err)
+int kernel_choose(const struct arch *arch, const char *named, const char *cache_dir, void (*note)(void *arg, const char *text),
+		  void *note_arg, struct kernel_choice *ret, struct error *err)
 {
 	struct error why = {0};
 	struct utsname host;
@@ -87,7 +107,7 @@ int kernel_choose(const char *named, const char *cache_dir, void (*note)(void *a
 	uname(&host);
 
 	/* That nothing is there yet is no error of the caller's. */
-	int rc = kernel_find("", host.release, named, cache_dir, ret, &why);
+	int rc = kernel_find("", host.release, arch, named, cache_dir, ret, &why);
 
 	if (rc < 0 && (rc != -ENOENT || named)) {
 		if (err)
@@ -96,6 +116,6 @@ int kernel_choose(const char *named, const char *cache_dir, void (*note)(void *a
 	}
 	if (rc == 0)
 		return 0;
-	rc = kernel_fetch(cache_dir, note, note_arg, err);
-	return rc < 0 ? rc : kernel_find("", host.release, NULL, cache_dir, ret, err);
+	rc = kernel_fetch(arch, cache_dir, note, note_arg, err);
+	return rc < 0 ? rc : kernel_find("", host.release, arch, NULL, cache_dir, ret, err);
 }

@@ -1,5 +1,6 @@
 #include "kernel_fetch.h"
 
+#include "apt_foreign.h"
 #include "kernel_image.h"
 #include "module_tree.h"
 
@@ -25,16 +26,47 @@ const char *kernel_fetch_tool(void)
 	return process_find("dnf", path, sizeof(path)) ? "dnf" : NULL;
 }
 
+int kernel_fetch_dir(const struct arch *arch, const char *cache_dir, char *ret, size_t size, struct error *err)
+{
+	return arch_is_host(arch) ? path_format(ret, size, err, "%s/vm/kernels", cache_dir)
+				  : path_format(ret, size, err, "%s/vm/kernels-%s", cache_dir, arch->name);
+}
+
+/* What is got, how, and whereto. */
+struct download {
+	const struct arch *arch;
+	const char *tool;
+	const char *modules_of;    /* NULL: a kernel */
+	char work[PATH_MAX];       /* a folder of its own */
+	char apt_config[PATH_MAX]; /* of another architecture's packages, or empty */
+};
+
 /* ---- Debian, Ubuntu ---- */
 
+/* Ends the list with the words, behind the configuration where there is one. */
+static void apt_words(const struct download *d, const char *tool, const char *const words[3], const char *ret[7])
+{
+	size_t n = 0;
+
+	ret[n++] = tool;
+	if (d->apt_config[0]) {
+		ret[n++] = "-c";
+		ret[n++] = d->apt_config;
+	}
+	for (size_t i = 0; i < 3 && words[i]; i++)
+		ret[n++] = words[i];
+	ret[n] = NULL;
+}
+
 /* The first package named linux-image-… that `package` depends on, as apt-cache prints it ("  Depends: name", " |Depends: name"). */
-static bool first_dependency(const char *package, char *ret, size_t size)
+static bool first_dependency(const struct download *d, const char *package, char *ret, size_t size)
 {
 	_cleanup_free_ char *output = malloc(OUTPUT_BYTES);
+	const char *argv[7];
 	char *state = NULL;
 
-	if (!output || process_run((const char *const[]){"apt-cache", "depends", "--important", package, NULL}, NULL, QUERY_TIMEOUT_MS,
-				   false, output, OUTPUT_BYTES, NULL) != 0)
+	apt_words(d, "apt-cache", (const char *const[3]){"depends", "--important", package}, argv);
+	if (!output || process_run(argv, NULL, QUERY_TIMEOUT_MS, false, output, OUTPUT_BYTES, NULL) != 0)
 		return false;
 	for (char *line = strtok_r(output, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
 		char *name = strstr(line, "Depends: linux-image-");
@@ -45,18 +77,19 @@ static bool first_dependency(const char *package, char *ret, size_t size)
 	return false;
 }
 
-/* Meta packages, the smallest kernel first. Ubuntu's linux-virtual leads to linux-image-virtual. Each leads to one with the version in
- * its name, in one step or two. */
-static int resolve(char *ret, size_t size, struct error *err)
+/* Meta packages, the smallest kernel first; "@" is the architecture. Ubuntu's linux-virtual leads to linux-image-virtual. Each leads to one with the
+ * version in its name, in one step or two. */
+static int resolve(const struct download *d, char *ret, size_t size, struct error *err)
 {
-	static const char *const metas[] = {"linux-image-cloud-amd64", "linux-image-virtual", "linux-image-amd64", "linux-image-generic"};
+	static const char *const metas[] = {"linux-image-cloud-@", "linux-image-virtual", "linux-image-@", "linux-image-generic"};
 	const size_t digit = strlen("linux-image-");
 
 	for (size_t i = 0; i < sizeof(metas) / sizeof(metas[0]); i++) {
 		char name[200], next[200];
+		int stem = (int)strcspn(metas[i], "@");
 
-		snprintf(name, sizeof(name), "%s", metas[i]);
-		for (int step = 0; step < 3 && first_dependency(name, next, sizeof(next)); step++) {
+		snprintf(name, sizeof(name), "%.*s%s", stem, metas[i], metas[i][stem] ? d->arch->deb : "");
+		for (int step = 0; step < 3 && first_dependency(d, name, next, sizeof(next)); step++) {
 			memcpy(name, next, sizeof(name));
 			if (name[digit] >= '0' && name[digit] <= '9') {
 				snprintf(ret, size, "%s", name);
@@ -64,7 +97,8 @@ static int resolve(char *ret, size_t size, struct error *err)
 			}
 		}
 	}
-	error_set(err, ENOENT, "apt knows no kernel package (linux-image-cloud-amd64, linux-image-virtual, linux-image-amd64)");
+	error_set(err, ENOENT, "apt knows no kernel package (linux-image-cloud-%s, linux-image-virtual, linux-image-%s)", d->arch->deb,
+		  d->arch->deb);
 	return error_hint(err, "refresh its lists (apt-get update), or name a kernel with --kernel");
 }
 
@@ -88,18 +122,29 @@ static int run_download(const char *const argv[], const char *dir, const char *w
 	return error_hint(err, "is there a network, are the package lists fresh (apt-get update)? Or name a kernel with --kernel");
 }
 
-static int download_deb(const char *dir, struct error *err)
+static int download_deb(struct download *d, struct error *err)
 {
+	const char *argv[7];
 	char package[200];
-	int rc = resolve(package, sizeof(package), err);
+	int rc = arch_is_host(d->arch) ? 0 : apt_foreign_prepare(d->work, d->arch->deb, d->apt_config, sizeof(d->apt_config), err);
 
-	return rc < 0 ? rc : run_download((const char *const[]){"apt-get", "download", package, NULL}, dir, package, err);
+	if (rc == 0 && d->modules_of)
+		snprintf(package, sizeof(package), "linux-image-%.150s", d->modules_of);
+	else if (rc == 0)
+		rc = resolve(d, package, sizeof(package), err);
+	if (rc < 0)
+		return rc;
+	apt_words(d, "apt-get", (const char *const[3]){"download", package, NULL}, argv);
+	return run_download(argv, d->work, package, err);
 }
 
-static int download_rpm(const char *dir, struct error *err)
+static int download_rpm(const struct download *d, struct error *err)
 {
-	return run_download((const char *const[]){"dnf", "download", "--arch", "x86_64", "--destdir", dir, "kernel-core", NULL}, dir,
-			    "kernel-core", err);
+	const char *name = d->arch->name;
+
+	return run_download(
+		(const char *const[]){"dnf", "download", "--forcearch", name, "--arch", name, "--destdir", d->work, "kernel-core", NULL},
+		d->work, "kernel-core", err);
 }
 
 /* ---- the cache ---- */
@@ -168,34 +213,31 @@ static int find_package(const char *dir_path, char *ret, size_t size, struct err
 }
 
 /* Download and unpacking happen in a folder of their own; what is kept moves to its place in one step, complete. */
-static int fetch_into(const char *dir, const char *tool, const char *modules_of, struct error *err)
+static int fetch_into(const char *dir, struct download *d, struct error *err)
 {
-	char work[PATH_MAX], package[PATH_MAX], name[200];
+	char package[PATH_MAX];
 
-	if (path_format(work, sizeof(work), err, "%s/tmp-XXXXXX", dir) < 0)
+	if (path_format(d->work, sizeof(d->work), err, "%s/tmp-XXXXXX", dir) < 0)
 		return -ENAMETOOLONG;
-	if (!mkdtemp(work))
+	if (!mkdtemp(d->work))
 		return error_errno(err, "create a folder in the cache %s", dir);
-	snprintf(name, sizeof(name), "linux-image-%.150s", modules_of ? modules_of : "");
 
-	int rc = modules_of                 ? run_download((const char *const[]){"apt-get", "download", name, NULL}, work, name, err)
-		 : strcmp(tool, "dnf") == 0 ? download_rpm(work, err)
-					    : download_deb(work, err);
+	int rc = !d->modules_of && strcmp(d->tool, "dnf") == 0 ? download_rpm(d, err) : download_deb(d, err);
 
 	if (rc == 0)
-		rc = find_package(work, package, sizeof(package), err);
-	if (rc == 0 && !modules_of)
+		rc = find_package(d->work, package, sizeof(package), err);
+	if (rc == 0 && !d->modules_of)
 		rc = kernel_unpack(package, dir, err);
 	/* Beside a kernel they are a spare: whoever needs them says what is in the way. */
-	int kept = rc == 0 ? module_tree_keep(package, dir, modules_of ? err : NULL) : 0;
-	dir_remove(work, NULL);
-	return modules_of && kept < 0 ? kept : rc;
+	int kept = rc == 0 ? module_tree_keep(package, dir, d->modules_of ? err : NULL) : 0;
+	dir_remove(d->work, NULL);
+	return d->modules_of && kept < 0 ? kept : rc;
 }
 
-static int open_cache(const char *cache_dir, void (*note)(void *, const char *), void *note_arg, char *ret_dir, size_t size, int *ret_lock,
-		      struct error *err)
+static int open_cache(const struct arch *arch, const char *cache_dir, void (*note)(void *, const char *), void *note_arg, char *ret_dir,
+		      size_t size, int *ret_lock, struct error *err)
 {
-	if (path_format(ret_dir, size, err, "%s/" KERNEL_FETCH_DIR, cache_dir) < 0)
+	if (kernel_fetch_dir(arch, cache_dir, ret_dir, size, err) < 0)
 		return -ENAMETOOLONG;
 
 	int rc = dir_make(ret_dir, 0700, err);
@@ -214,24 +256,25 @@ static void tell(void (*note)(void *, const char *), void *note_arg, const char 
 		note(note_arg, text);
 }
 
-int kernel_fetch(const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg, struct error *err)
+int kernel_fetch(const struct arch *arch, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
+		 struct error *err)
 {
 	_cleanup_close_ int lock = -1;
+	struct download download = {.arch = arch, .tool = kernel_fetch_tool()};
 	char dir[PATH_MAX], text[128];
-	const char *tool = kernel_fetch_tool();
 
-	if (!tool) {
+	if (!download.tool) {
 		error_set(
 			err, ENOENT,
 			"no kernel for the guest: none can be read in /boot, and no package tool known here (apt-get, dnf) could get one");
 		return error_hint(err, "name one with --kernel");
 	}
-	int rc = open_cache(cache_dir, note, note_arg, dir, sizeof(dir), &lock, err);
+	int rc = open_cache(arch, cache_dir, note, note_arg, dir, sizeof(dir), &lock, err);
 	if (rc < 0 || has_kernel(dir))
 		return rc; /* another may have got it while we waited */
-	snprintf(text, sizeof(text), "downloading a kernel for the guest with %s", tool);
+	snprintf(text, sizeof(text), "downloading a kernel for the guest (%s) with %s", arch->name, download.tool);
 	tell(note, note_arg, text);
-	return fetch_into(dir, tool, NULL, err);
+	return fetch_into(dir, &download, err);
 }
 
 /* It comes out of a kernel's image, and becomes the name of a package and of a folder. */
@@ -241,26 +284,26 @@ static bool is_version(const char *text)
 	       strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.+~_-") == strlen(text);
 }
 
-int kernel_fetch_modules(const char *version, const char *cache_dir, void (*note)(void *arg, const char *text), void *note_arg,
-			 struct error *err)
+int kernel_fetch_modules(const struct arch *arch, const char *version, const char *cache_dir, void (*note)(void *arg, const char *text),
+			 void *note_arg, struct error *err)
 {
 	_cleanup_close_ int lock = -1;
+	struct download download = {.arch = arch, .tool = kernel_fetch_tool(), .modules_of = version};
 	char dir[PATH_MAX], place[PATH_MAX], text[256];
-	const char *tool = kernel_fetch_tool();
 
 	if (!is_version(version))
 		return error_set(err, EINVAL, "the kernel says that its version is '%.80s', which is none", version);
-	if (!tool || strcmp(tool, "apt-get") != 0) {
+	if (!download.tool || strcmp(download.tool, "apt-get") != 0) {
 		error_set(err, ENOENT, "no modules of kernel %.80s: /lib/modules/%.80s is not there, and no tool known here could get them",
 			  version, version);
 		return error_hint(err, "install the package with its modules, or name a kernel that has them");
 	}
-	int rc = open_cache(cache_dir, note, note_arg, dir, sizeof(dir), &lock, err);
+	int rc = open_cache(arch, cache_dir, note, note_arg, dir, sizeof(dir), &lock, err);
 	if (rc == 0)
 		rc = path_format(place, sizeof(place), err, "%s/%s", dir, version);
 	if (rc < 0 || path_exists(place))
 		return rc;
 	snprintf(text, sizeof(text), "downloading modules of kernel %.100s for the guest", version);
 	tell(note, note_arg, text);
-	return fetch_into(dir, tool, version, err);
+	return fetch_into(dir, &download, err);
 }

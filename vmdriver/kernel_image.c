@@ -1,5 +1,7 @@
 #include "kernel_image.h"
 
+#include "kernel_arm64.h"
+
 #include <bench/cleanup.h>
 #include <elf.h>
 #include <errno.h>
@@ -66,6 +68,7 @@ static int read_bzimage(const uint8_t *head, size_t length, struct kernel_image 
 	if (ret->size_bytes < needed)
 		return error_set(err, ENOEXEC, "is cut short: %lld of at least %lld bytes", (long long)ret->size_bytes, (long long)needed);
 	ret->format = "bzImage";
+	ret->arch = "x86_64";
 	ret->needs_bytes = little_endian(head + INIT_SIZE, 4);
 	bzimage_version(head, length, ret->version, sizeof(ret->version));
 	return 0;
@@ -126,6 +129,7 @@ static int read_elf(int fd, const uint8_t *head, size_t length, struct kernel_im
 	if (!elf_has_pvh(fd, &header))
 		return error_set(err, ENOEXEC, "is an ELF file without the PVH entry of a Linux kernel (CONFIG_PVH)");
 	ret->format = "ELF with PVH entry";
+	ret->arch = "x86_64";
 	return 0;
 }
 
@@ -143,8 +147,8 @@ static const char *what_else(const uint8_t *head, size_t length)
 {
 	if (length == 0)
 		return "is empty";
-	if (length >= 64 && memcmp(head + 0x38, "ARM\x64", 4) == 0)
-		return "is a kernel for another architecture (arm64)";
+	if (length >= 8 && memcmp(head, "MZ\0\0zimg", 8) == 0)
+		return "is a kernel packed for EFI (zboot), which needs firmware";
 	if (length >= 2 && head[0] == 0x1f && head[1] == 0x8b)
 		return "is a gzip file";
 	if (length >= 4 && little_endian(head, 4) == 0xfd2fb528)
@@ -165,6 +169,10 @@ static int recognise(int fd, const uint8_t *head, size_t length, struct kernel_i
 		return read_bzimage(head, length, ret, err);
 	if (length >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
 		return read_elf(fd, head, length, ret, err);
+	if (kernel_arm64_is(head, length))
+		return kernel_arm64_read(fd, ret, err);
+	if (kernel_arm64_is_gzip(fd, head, length))
+		return kernel_arm64_read_gzip(fd, ret, err);
 	return error_set(err, ENOEXEC, "%s", what_else(head, length));
 }
 
@@ -194,8 +202,21 @@ int kernel_image_read(const char *path, struct kernel_image *ret, struct error *
 
 	if (rc < 0) {
 		error_set(err, -rc, "kernel %s %s", path, why.message);
-		return error_hint(err, "name a bzImage for x86-64, as /boot/vmlinuz-… of a distribution, or leave --kernel out");
+		return error_hint(
+			err, "name a bzImage (x86-64) or an Image (arm64), as /boot/vmlinuz-… of a distribution, or leave --kernel out");
 	}
 	*ret = image;
 	return 0;
+}
+
+int kernel_image_check_arch(const struct kernel_image *image, const char *path, const char *arch, struct error *err)
+{
+	if (strcmp(image->arch, arch) == 0)
+		return 0;
+	error_set(err, ENOEXEC,
+		  "kernel %s is for %s, the guest is %s: as a Linux container needs a Linux kernel of its host's architecture, a guest "
+		  "needs one of "
+		  "its machine's",
+		  path, image->arch, arch);
+	return error_hint(err, "a machine can emulate another architecture: use arch=%s, or name a kernel for %s", image->arch, arch);
 }

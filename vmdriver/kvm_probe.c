@@ -33,6 +33,10 @@ static int hint_access(const char *path, struct error *err)
 
 static int hint_absent(struct error *err)
 {
+	if (!KVM_PROBE_HAS_LOOP)
+		return error_hint(
+			err,
+			"use a host whose kernel has KVM and starts with the rights of a hypervisor, or where nested virtualisation is on");
 	return error_hint(
 		err, "load the module: sudo modprobe kvm_intel (AMD: kvm_amd); if it refuses, switch virtualisation on in the firmware, "
 		     "or nested virtualisation in the outer hypervisor");
@@ -61,6 +65,8 @@ int kvm_probe_device(const char *path, struct error *err)
 		  KVM_API_VERSION);
 	return hint_absent(err);
 }
+
+#if defined(__x86_64__)
 
 /* ---- the smallest 64-bit guest: one page of code below three pages of page tables that map the first 2 MiB onto themselves ---- */
 
@@ -295,3 +301,12 @@ int kvm_probe_speed(const char *path, double *ret_round_ns, struct error *err)
 	*ret_round_ns = (double)answer.took_ns / (double)answer.rounds;
 	return 0;
 }
+
+#else
+
+int kvm_probe_speed(const char *path, double *ret_round_ns, struct error *err)
+{
+	return error_set(err, ENOTSUP, "%s: its speed cannot be told on this architecture", path);
+}
+
+#endif

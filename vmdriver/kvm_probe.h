@@ -8,6 +8,15 @@
 
 #include <bench/error.h>
 
+#include <stdbool.h>
+
+/* The loop is code of x86. On other hosts there is none, and a boot is the only proof. */
+#if defined(__x86_64__)
+#define KVM_PROBE_HAS_LOOP true
+#else
+#define KVM_PROBE_HAS_LOOP false
+#endif
+
 enum {
 	KVM_PROBE_ROUNDS = 1000000,
 	KVM_PROBE_LOOP_MS = 100,  /* then the loop is interrupted */
@@ -22,5 +31,5 @@ enum {
 int kvm_probe_device(const char *path, struct error *err);
 
 /* Nanoseconds a round of the loop, also where they are far too many. An error when the device cannot run it or gives no figure within
- * the limit. */
+ * the limit; -ENOTSUP where there is no loop. */
 int kvm_probe_speed(const char *path, double *ret_round_ns, struct error *err);

@@ -1,5 +1,6 @@
 #include "launch.h"
 
+#include "stream.h"
 #include "virt_error.h"
 
 #include <bench/cleanup.h>
@@ -18,6 +19,7 @@ struct launch {
 	virConnectPtr connection; /* a reference of our own */
 	char *xml, *image, *name;
 	unsigned flags;
+	bool carried;
 	int done_fd;
 	bool done, abandoned;
 	struct launch_result result;
@@ -45,6 +47,33 @@ static virDomainPtr create(struct launch *l)
 	return virDomainLookupByName(l->connection, l->name);
 }
 
+/* Ends the machine, when nobody takes it. */
+static void drop(struct launch_result *r)
+{
+	if (!r->domain)
+		return;
+	virDomainDestroy(r->domain);
+	for (size_t i = 0; i < LAUNCH_STREAMS; i++)
+		if (r->streams[i]) {
+			stream_close(r->streams[i]);
+			close(r->fds[i]);
+			r->streams[i] = NULL;
+		}
+	virDomainFree(r->domain);
+	r->domain = NULL;
+}
+
+static int open_streams(struct launch *l)
+{
+	struct launch_result *r = &l->result;
+
+	if (!l->carried)
+		return 0;
+	int rc = stream_open(l->connection, r->domain, STREAM_CHANNEL, LAUNCH_CHANNEL, &r->streams[0], &r->fds[0], &r->error);
+
+	return rc < 0 ? rc : stream_open(l->connection, r->domain, STREAM_CONSOLE, "serial1", &r->streams[1], &r->fds[1], &r->error);
+}
+
 /* Paused first: creating and setting running are two steps, and the stamp belongs to the second. */
 static void create_and_resume(struct launch *l)
 {
@@ -56,11 +85,11 @@ static void create_and_resume(struct launch *l)
 		return;
 	}
 	r->created_ns = clock_now_ns();
-	if (virDomainResume(r->domain) < 0) {
+	r->rc = open_streams(l);
+	if (r->rc == 0 && virDomainResume(r->domain) < 0)
 		r->rc = virt_error(&r->error, "set the machine running");
-		virDomainDestroy(r->domain);
-		virDomainFree(r->domain);
-		r->domain = NULL;
+	if (r->rc < 0) {
+		drop(r);
 		return;
 	}
 	r->resumed_ns = clock_now_ns();
@@ -82,10 +111,7 @@ static void *launch_main(void *arg)
 		abort(); /* an eventfd of our own with room for one: cannot fail */
 	pthread_mutex_unlock(&l->mutex);
 	if (abandoned) {
-		if (l->result.domain) {
-			virDomainDestroy(l->result.domain);
-			virDomainFree(l->result.domain);
-		}
+		drop(&l->result);
 		launch_free(l);
 	}
 	return NULL;
@@ -107,6 +133,7 @@ int launch_begin(virConnectPtr connection, const struct launch_request *request,
 	pthread_mutex_init(&l->mutex, NULL);
 	l->done_fd = eventfd(0, EFD_CLOEXEC);
 	l->flags = request->flags;
+	l->carried = request->carried;
 
 	bool kept = keep_text(request->xml, &l->xml) && keep_text(request->image, &l->image) && keep_text(request->name, &l->name);
 
@@ -150,8 +177,5 @@ void launch_abandon(struct launch *l)
 	if (!done)
 		return;
 	launch_end(l, &result);
-	if (result.domain) {
-		virDomainDestroy(result.domain);
-		virDomainFree(result.domain);
-	}
+	drop(&result);
 }

@@ -5,9 +5,19 @@
 #include <bench/error.h>
 
 #include <libvirt/libvirt.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct launch;
+struct stream;
+
+/* Control stream, console. */
+enum { LAUNCH_STREAMS = 2 };
+
+/* The control stream among the virtio ports; in the guest it is LAUNCH_DEVICE, where the number of its virtio device,
+ * which no one knows before, stands in place of the question mark. */
+#define LAUNCH_CHANNEL "bench.control"
+#define LAUNCH_DEVICE  "/dev/vport?p1"
 
 struct launch_result {
 	int rc; /* 0, or -errno with `error` */
@@ -15,6 +25,8 @@ struct launch_result {
 	virDomainPtr domain; /* the caller's, when rc is 0 */
 	int64_t created_ns;  /* libvirt had made it, paused */
 	int64_t resumed_ns;
+	struct stream *streams[LAUNCH_STREAMS]; /* likewise: those asked for, with the caller's ends */
+	int fds[LAUNCH_STREAMS];
 };
 
 /* What is started: a machine by its description, or one from a saved state, which holds its description. */
@@ -23,6 +35,7 @@ struct launch_request {
 	const char *image; /* NULL: a boot; else a file of virDomainSave() */
 	const char *name;  /* of the machine in the image */
 	unsigned flags;    /* for a boot */
+	bool carried;      /* channel and console come over the connection (stream.h), and are opened before the machine runs */
 };
 
 /* Starts creating. The texts are copied. */

@@ -73,8 +73,8 @@ int module_tree_keep(const char *package, const char *dir, struct error *err)
 	return rc;
 }
 
-int module_tree_find(const char *root, const char *version, const char *cache_dir, void (*note)(void *arg, const char *text),
-		     void *note_arg, char *ret, size_t size, struct error *err)
+int module_tree_find(const struct arch *arch, const char *root, const char *version, const char *cache_dir,
+		     void (*note)(void *arg, const char *text), void *note_arg, char *ret, size_t size, struct error *err)
 {
 	char name[128], dir[PATH_MAX];
 
@@ -85,14 +85,14 @@ int module_tree_find(const char *root, const char *version, const char *cache_di
 			err, "name a bzImage, as /boot/vmlinuz-… of a distribution, or use modules=none if it has all drivers built in");
 	}
 	int rc = path_format(ret, size, err, "%s/lib/modules/%s", root, name);
-	if (rc < 0 || is_indexed(ret))
+	if (rc < 0 || (arch_is_host(arch) && is_indexed(ret)))
 		return rc;
-	rc = path_format(dir, sizeof(dir), err, "%s/" KERNEL_FETCH_DIR, cache_dir);
+	rc = kernel_fetch_dir(arch, cache_dir, dir, sizeof(dir), err);
 	if (rc == 0)
 		rc = path_format(ret, size, err, "%s/%s/lib/modules/%s", dir, name, name);
 	if (rc < 0 || is_indexed(ret))
 		return rc;
-	rc = kernel_fetch_modules(name, cache_dir, note, note_arg, err);
+	rc = kernel_fetch_modules(arch, name, cache_dir, note, note_arg, err);
 	if (rc == 0 && !is_indexed(ret))
 		rc = error_set(err, ENOENT, "the package of kernel %s holds no modules of it", name);
 	return rc;

@@ -22,6 +22,7 @@ static const struct {
 	{MODULES_DISK, true, "virtio_blk"},        {MODULES_NET, true, "virtio_net"},       {MODULES_BALLOON, true, "virtio_balloon"},
 	{MODULES_CONSOLE, true, "virtio_console"}, {MODULES_FS_EXT4, false, "ext4"},        {MODULES_FS_SQUASHFS, false, "squashfs"},
 	{MODULES_FS_EROFS, false, "erofs"},        {MODULES_FS_VIRTIOFS, true, "virtiofs"}, {MODULES_OVERLAY, false, "overlay"},
+	{MODULES_FS_9P, true, "9pnet_virtio 9p"},
 };
 
 static void append_name(char *names, const char *name)

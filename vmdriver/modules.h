@@ -18,6 +18,7 @@ enum module_feature {
 	MODULES_FS_EROFS = 1 << 6,
 	MODULES_FS_VIRTIOFS = 1 << 7,
 	MODULES_OVERLAY = 1 << 8,
+	MODULES_FS_9P = 1 << 9,
 };
 
 enum { MODULES_MAX = 100, MODULE_NAME_SIZE = 64, MODULES_NAMES_SIZE = 512 };

@@ -1,6 +1,7 @@
 /* One machine: started with its two streams, asked why it fell silent, stopped. */
 #include "host.h"
 #include "launch.h"
+#include "stream.h"
 #include "virt_error.h"
 
 #include <base/files.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CONTROL, CONSOLE };
@@ -21,6 +23,7 @@ enum { CONTROL, CONSOLE };
 enum {
 	GIVE_UP_MS = 5000, /* for libvirt to notice that the QEMU it creates is dead */
 	GONE_MS = 10000,   /* for a killed QEMU to be gone */
+	REAPED_MS = 100,   /* for its parent to collect it */
 	CLOSING_MS = 20,   /* from the monitor's end to QEMU's */
 	EVENT_MS = 500,    /* for libvirt to say how a machine ended */
 };
@@ -39,6 +42,7 @@ static void vm_free(struct vm *vm)
 			close(vm->listeners[i]);
 		if (vm->paths[i][0])
 			unlink(vm->paths[i]);
+		stream_close(vm->streams[i]);
 	}
 	if (vm->layer[0])
 		unlink(vm->layer);
@@ -63,8 +67,9 @@ static int vm_new(struct vm_host *host, const char *id, struct vm **ret, struct 
 	*vm = (struct vm){.host = host, .pidfd = -1, .listeners = {-1, -1}, .view.control_fd = -1, .ended = -1};
 	console_init(&vm->console);
 	boot_trace_init(&vm->trace);
-	snprintf(vm->name, sizeof(vm->name), "bench-%s", id);
-	for (int i = 0; i < 2 && rc == 0; i++) {
+	vm->share = SHARE_NONE;
+	host_name_machine(host, id, vm->name, sizeof(vm->name));
+	for (int i = 0; i < 2 && !host->facts.remote && rc == 0; i++) {
 		rc = path_format(vm->paths[i], sizeof(vm->paths[i]), err, "%s/%s.%d", host->dir, id, i);
 		if (rc == 0)
 			rc = vm->listeners[i] = channel_listen(vm->paths[i], err);
@@ -94,7 +99,9 @@ static int take_connection(struct vm *vm, int which, struct error *err)
 		vm->view.pid = pid;
 		vm->pidfd = channel_peer(fd, pid);
 		/* Long before libvirt lets it go: QEMU connects first, then it makes the machine. */
-		int rc = host_admit(vm, err);
+		int rc = host_admit(vm, pid, err);
+		if (rc == 0)
+			rc = host_watch_share(vm, err);
 		if (rc < 0) {
 			close(fd);
 			return rc;
@@ -116,20 +123,28 @@ static int milliseconds_left(int64_t deadline_ns)
 /* Takes QEMU's connections while libvirt works; returns when libvirt has answered. */
 static int wait_created(struct vm *vm, struct launch *launch, int64_t deadline_ns, struct error *err)
 {
+	int share_fd = vm->share.pidfd;
+
 	for (;;) {
 		struct pollfd fds[] = {
 			{.fd = vm->listeners[CONTROL], .events = POLLIN},
 			{.fd = vm->listeners[CONSOLE], .events = POLLIN},
 			{.fd = launch_fd(launch), .events = POLLIN},
 			{.fd = vm->trace.fd, .events = POLLIN},
+			{.fd = share_fd, .events = POLLIN},
 		};
 		int timeout_ms = milliseconds_left(deadline_ns);
-		int ready = poll(fds, 4, timeout_ms);
+		int ready = poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms);
 
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, "wait for QEMU");
 		if (ready > 0 && fds[3].revents)
 			boot_trace_take(&vm->trace);
+		if (ready > 0 && fds[4].revents) {
+			if (vm->pidfd < 0)
+				return share_tell_end(&vm->share, err);
+			share_fd = -1; /* the watch ends QEMU, if it is not QEMU that ended first */
+		}
 		for (int i = 0; i < 2 && ready > 0; i++) {
 			int rc = fds[i].revents ? take_connection(vm, i, err) : 0;
 
@@ -145,6 +160,18 @@ static int wait_created(struct vm *vm, struct launch *launch, int64_t deadline_n
 	}
 }
 
+/* A machine on another host has its streams over the connection. */
+static int take_result(struct vm *vm, const struct launch_result *result, struct error *err)
+{
+	vm->domain = result->domain;
+	for (int i = 0; i < 2; i++)
+		vm->streams[i] = result->streams[i];
+	if (!result->streams[CONTROL])
+		return 0;
+	vm->view.control_fd = result->fds[CONTROL];
+	return console_start(&vm->console, result->fds[CONSOLE], err);
+}
+
 /* libvirt has not come back in time: its QEMU is ended, which makes it come back; if not even that helps, it is not asked again. */
 static void give_up(struct vm *vm, struct launch *launch)
 {
@@ -152,7 +179,7 @@ static void give_up(struct vm *vm, struct launch *launch)
 
 	if (vm->pidfd >= 0)
 		pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
-	else
+	else if (!vm->host->facts.remote)
 		host_end_processes(vm->paths[CONTROL]);
 	if (poll(&done, 1, GIVE_UP_MS) != 1) {
 		vm->host->wedged = true;
@@ -163,7 +190,8 @@ static void give_up(struct vm *vm, struct launch *launch)
 	struct launch_result result;
 
 	launch_end(launch, &result);
-	vm->domain = result.rc == 0 ? result.domain : NULL;
+	if (result.rc == 0)
+		take_result(vm, &result, NULL);
 }
 
 static int begin_trace(struct vm *vm, struct error *err)
@@ -194,7 +222,7 @@ static int add_disk(struct vm *vm, struct domain_config *config, struct error *e
 static int begin(struct vm *vm, struct launch **ret, struct error *err)
 {
 	struct vm_host *host = vm->host;
-	struct launch_request request = {.name = vm->name, .flags = host->create_flags};
+	struct launch_request request = {.name = vm->name, .flags = host->create_flags, .carried = host->facts.remote};
 	struct domain_config config = host->domain;
 	_cleanup_free_ char *xml = NULL;
 
@@ -211,9 +239,11 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 	config.name = vm->name;
 	config.serials[0] = vm->paths[CONTROL];
 	config.serials[1] = vm->paths[CONSOLE];
-	config.n_serials = 2;
+	config.n_serials = config.channel ? 0 : 2;
 	config.trace = vm->trace.path[0] ? vm->trace.path : NULL;
 	rc = add_disk(vm, &config, err);
+	if (rc == 0)
+		rc = host_begin_share(vm, &config, err);
 	if (rc == 0)
 		rc = domain_xml(&config, &xml, err);
 	request.xml = xml;
@@ -221,11 +251,17 @@ static int begin(struct vm *vm, struct launch **ret, struct error *err)
 }
 
 /* libvirt's words are kept where they say why. -ECONNRESET says only that QEMU is gone; that it is gone indeed, its pidfd knows. */
-static int tell_launch_failure(const struct vm *vm, const struct launch_result *result, struct error *err)
+static int tell_launch_failure(struct vm *vm, const struct launch_result *result, struct error *err)
 {
 	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
 
-	if (result->rc == -ECONNRESET && vm->pidfd >= 0 && poll(&ended, 1, CLOSING_MS) == 1)
+	if (connection_is_lost(vm->host->connection))
+		return connection_tell_lost(vm->host->connection, err);
+	if (host_share_died(vm))
+		return share_tell_end(&vm->share, err);
+	if (result->rc == -ECONNRESET && vm->pidfd < 0)
+		return error_set(err, EIO, "QEMU died or was killed before it said a word");
+	if (result->rc == -ECONNRESET && poll(&ended, 1, CLOSING_MS) == 1)
 		return error_set(err, EIO, "QEMU (process %d) died or was killed while it started", (int)vm->view.pid);
 	if (err)
 		*err = result->error;
@@ -248,11 +284,14 @@ static int vm_create(struct vm *vm, int64_t deadline_ns, struct error *err)
 	launch_end(launch, &result);
 	if (result.rc < 0)
 		return tell_launch_failure(vm, &result, err);
-	vm->domain = result.domain;
+	rc = take_result(vm, &result, err);
+	if (rc < 0)
+		return rc;
 	vm->view.created_ns = result.created_ns;
 	vm->view.resumed_ns = result.resumed_ns;
 	vm->view.forked_ns = vm->trace.forked_ns;
 	vm->view.begun_ns = vm->trace.begun_ns;
+	vm->view.n_helpers = share_pids(&vm->share, vm->view.helpers, VM_HELPERS_MAX);
 	if (vm->view.control_fd < 0)
 		return error_set(err, ENOTCONN, "libvirt says that the machine runs, but nothing connected to its control stream");
 	return 0;
@@ -293,6 +332,8 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 
 	if (host->wedged)
 		return error_set(err, EIO, "virtual machine '%s': libvirt hangs since an earlier start", id);
+	if (connection_is_lost(host->connection))
+		return connection_tell_lost(host->connection, err);
 
 	int rc = host->snapshot ? snapshot_next(host->snapshot, &id, err) : 0;
 
@@ -316,20 +357,13 @@ int vm_start(struct vm_host *host, const char *id, int64_t deadline_ns, struct v
 
 /* ---- why ---- */
 
-static bool qemu_ended(const struct vm *vm, int timeout_ms)
-{
-	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
-
-	return vm->pidfd < 0 || poll(&ended, 1, timeout_ms) == 1;
-}
-
-static int wait_end_detail(struct vm *vm)
+static int wait_end_detail(struct vm *vm, int timeout_ms)
 {
 	struct vm_host *host = vm->host;
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += EVENT_MS * 1000000L;
+	until.tv_nsec += timeout_ms * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&host->mutex);
@@ -342,9 +376,24 @@ static int wait_end_detail(struct vm *vm)
 	return detail;
 }
 
+/* Of a QEMU on another host only libvirt can tell. */
+static bool qemu_ended(struct vm *vm, int timeout_ms)
+{
+	struct pollfd ended = {.fd = vm->pidfd, .events = POLLIN};
+
+	if (vm->host->facts.remote)
+		return wait_end_detail(vm, timeout_ms) >= 0;
+	return vm->pidfd < 0 || poll(&ended, 1, timeout_ms) == 1;
+}
+
+bool vm_has_ended(struct vm *vm, int within_ms)
+{
+	return qemu_ended(vm, within_ms);
+}
+
 static void describe_end(struct vm *vm, char *ret, size_t size)
 {
-	switch (wait_end_detail(vm)) {
+	switch (wait_end_detail(vm, EVENT_MS)) {
 	case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
 		snprintf(ret, size, "the guest switched itself off or reset itself");
 		break;
@@ -355,8 +404,31 @@ static void describe_end(struct vm *vm, char *ret, size_t size)
 		snprintf(ret, size, "the guest crashed");
 		break;
 	default:
-		snprintf(ret, size, "QEMU (process %d) died or was killed", (int)vm->view.pid);
+		if (vm->host->facts.remote)
+			snprintf(ret, size, "QEMU died or was killed on the other host");
+		else
+			snprintf(ret, size, "QEMU (process %d) died or was killed", (int)vm->view.pid);
 	}
+}
+
+static bool stream_ended(const struct vm *vm)
+{
+	struct pollfd control = {.fd = vm->view.control_fd, .events = POLLRDHUP};
+
+	return control.fd >= 0 && poll(&control, 1, 0) == 1;
+}
+
+/* QEMU was then ended for it: what the guest's console said last is not the reason. */
+static bool share_died(struct vm *vm, char *ret, size_t size)
+{
+	struct error err = {0};
+
+	bool died = host_share_died(vm);
+
+	if (died)
+		share_tell_end(&vm->share, &err);
+	snprintf(ret, size, "%s", err.message);
+	return died;
 }
 
 void vm_diagnose(struct vm *vm, char *ret, size_t size)
@@ -364,10 +436,14 @@ void vm_diagnose(struct vm *vm, char *ret, size_t size)
 	char line[256], what[320];
 	double memory_mib = (double)vm->host->domain.memory_bytes / (1 << 20);
 
-	/* The two streams end at the same moment as QEMU: let it be over before looking. */
-	bool ended = qemu_ended(vm, 20);
+	/* The two streams end at about the same moment as QEMU: let it be over before looking. */
+	bool ended = qemu_ended(vm, vm->host->facts.remote || stream_ended(vm) ? EVENT_MS : CLOSING_MS);
 
-	if (console_panic(&vm->console, line, sizeof(line)))
+	if (connection_is_lost(vm->host->connection))
+		snprintf(what, sizeof(what), "the connection to libvirt at %s broke", vm->host->facts.uri);
+	else if (share_died(vm, line, sizeof(line)))
+		snprintf(what, sizeof(what), "%s", line);
+	else if (console_panic(&vm->console, line, sizeof(line)))
 		snprintf(what, sizeof(what), "the guest's kernel says: %s", line);
 	else if (ended)
 		describe_end(vm, what, sizeof(what));
@@ -383,6 +459,16 @@ void vm_diagnose(struct vm *vm, char *ret, size_t size)
 
 /* ---- the end ---- */
 
+/* libvirt takes a process that nobody has collected yet for one that lives, and looks again after 200 ms. A look at it is the only way to know. */
+static void wait_reaped(const struct vm *vm)
+{
+	const struct timespec pause = {.tv_nsec = 100000};
+	int64_t until_ns = clock_now_ns() + REAPED_MS * INT64_C(1000000);
+
+	while (pidfd_send_signal(vm->pidfd, 0, NULL, 0) == 0 && clock_now_ns() < until_ns)
+		nanosleep(&pause, NULL);
+}
+
 /* SIGKILL and the process's end are a matter of milliseconds; libvirt's own way asks with SIGTERM and looks again after 200 ms. */
 static int end_qemu(struct vm *vm, struct error *err)
 {
@@ -391,6 +477,7 @@ static int end_qemu(struct vm *vm, struct error *err)
 	pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
 	if (!qemu_ended(vm, GONE_MS))
 		return error_set(err, ETIMEDOUT, "QEMU (process %d) does not end", (int)vm->view.pid);
+	wait_reaped(vm);
 	return 0;
 }
 
@@ -404,7 +491,9 @@ static int forget_domain(struct vm *vm, struct error *err)
 	if (!vm->host->wedged && virDomainDestroyFlags(vm->domain, 0) < 0) {
 		int code = virGetLastError() ? virGetLastError()->code : VIR_ERR_OK;
 
-		if (code != VIR_ERR_NO_DOMAIN && code != VIR_ERR_OPERATION_INVALID)
+		if (connection_is_lost(vm->host->connection))
+			rc = connection_tell_lost(vm->host->connection, err);
+		else if (code != VIR_ERR_NO_DOMAIN && code != VIR_ERR_OPERATION_INVALID)
 			rc = virt_error(err, "end the machine");
 	}
 	virDomainFree(vm->domain);
@@ -420,6 +509,7 @@ int vm_stop(struct vm *vm, struct error *err)
 	char name[sizeof(vm->name)], log[PATH_MAX];
 	int rc = end_qemu(vm, err);
 	int forgotten = forget_domain(vm, rc < 0 ? NULL : err);
+	host_end_share(vm); /* before its group goes */
 	int released = host_release_surroundings(vm, rc < 0 || forgotten < 0 ? NULL : err);
 
 	snprintf(name, sizeof(name), "%s", vm->name);

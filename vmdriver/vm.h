@@ -4,8 +4,8 @@
  * initramfs, libvirt's look at QEMU, proof of the accelerator); it is paid once.
  *
  * Give this library a process of its own. It must have one thread when it opens; opening sets LIBVIRT_LOG_OUTPUTS, LC_ALL=C and XDG_*
- * in its environment, starts libvirt's threads, and moves root into a user namespace (account.h), all for the rest of its life; libvirt's embedded
- * driver allows one root folder a process, so another vm_host_open() needs the same run_dir. Its parent should be a child subreaper that
+ * in its environment, starts libvirt's threads, moves root into a user namespace (account.h), and confines the process (confine.h), all for the rest of its life; libvirt's embedded
+ * driver allows one root folder a process, so another vm_host_open() needs the same run_dir, and what it reads must be what the first one read. Its parent should be a child subreaper that
  * waits: libvirt looks for each QEMU to be collected, and some programs that are process 1 are slow to do that. The process itself must not be
  * the subreaper: nobody would collect while it waits for libvirt. Neither this library nor libvirt prints anything.
  *
@@ -13,18 +13,20 @@
  * BENCH_CONTROL, and ends the guest the way BENCH_POWEROFF says ("poweroff" or "reboot"). The kernel's console is a second
  * port, kept in memory and quoted by vm_diagnose().
  *
- * If the process dies, its machines live on: every QEMU, libvirt's probes included, has a path below run_dir on its command line,
- * by which a supervisor finds them. Does not do (yet): remote hosts, other architectures. */
+ * If the process dies, its machines live on: every QEMU, libvirt's probes included, and every virtiofsd has a path below run_dir on its command line,
+ * by which a supervisor finds them; what a daemon holds bears a mark, see vm_undo(). A guest of another architecture than the host's is emulated, with a
+ * kernel and a program of its own. */
 #pragma once
 
 #include <bench/error.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define VM_MACHINE_DEFAULT "q35"
-#define VM_URI_EMBED       "qemu:///embed"
+#define VM_URI_EMBED     "qemu:///embed"
+#define VM_SHARE_PROGRAM "virtiofsd" /* the program that a machine may have beside QEMU */
 
 /* Smallest guest that is known to boot a distribution kernel with a small init; less is tried, and said when it fails. */
 #define VM_MEMORY_KNOWN_GOOD INT64_C(80 << 20)
@@ -53,23 +55,33 @@ enum vm_os {
 /* AUTO: unpacked by the host where that can be done, which starts faster (kernel_form.h); a complete system keeps its own form. */
 enum vm_kernel_form { VM_KERNEL_AUTO, VM_KERNEL_BZIMAGE, VM_KERNEL_VMLINUX, VM_KERNEL_COUNT };
 
-/* What the guest's kernel leaves out of its start, by its command line. Never by default: both change what is compared, and are named in a result. */
+/* What the guest's kernel leaves out of its start, by its command line. Each changes what is compared, and is named in a result. */
 enum vm_tune {
 	VM_TUNE_OFF,
-	VM_TUNE_SELFTESTS, /* the self-tests of its ciphers */
-	VM_TUNE_ALL,       /* and what protects it: mitigations, memory zeroed before use; and what this start needs no part of */
+	VM_TUNE_START, /* work of the start alone, which weakens nothing: the self-tests of its ciphers, its patching of itself for one processor */
+	VM_TUNE_ALL, /* and what protects it: mitigations, memory zeroed before use; and what this start needs no part of */
 	VM_TUNE_COUNT
 };
 
-static const char *const vm_tune_names[] = {"off", "selftests", "all"};
+static const char *const vm_tune_names[] = {"off", "start", "all"};
 _Static_assert(sizeof(vm_tune_names) / sizeof(vm_tune_names[0]) == VM_TUNE_COUNT, "one name a degree");
 
 static const char *const vm_kernel_names[] = {"auto", "bzimage", "vmlinux"};
 _Static_assert(sizeof(vm_kernel_names) / sizeof(vm_kernel_names[0]) == VM_KERNEL_COUNT, "one name a form");
-/* Where the root file system of the guest's program is: with the program in the initramfs; on a disk with a file system, made from a folder or an image. */
-enum vm_root { VM_ROOT_PROGRAM, VM_ROOT_INITRAMFS, VM_ROOT_EXT4, VM_ROOT_SQUASHFS, VM_ROOT_EROFS, VM_ROOT_COUNT };
+/* Where the root file system of the guest's program is: with the program in the initramfs; on a disk with a file system, made from a folder or an image; the folder
+ * itself, which the host shares read-only: by a virtiofsd of each machine's own, or by QEMU. */
+enum vm_root {
+	VM_ROOT_PROGRAM,
+	VM_ROOT_INITRAMFS,
+	VM_ROOT_EXT4,
+	VM_ROOT_SQUASHFS,
+	VM_ROOT_EROFS,
+	VM_ROOT_VIRTIOFS,
+	VM_ROOT_9P,
+	VM_ROOT_COUNT
+};
 
-static const char *const vm_root_names[] = {"program", "initramfs", "ext4", "squashfs", "erofs"};
+static const char *const vm_root_names[] = {"program", "initramfs", "ext4", "squashfs", "erofs", "virtiofs", "9p"};
 _Static_assert(sizeof(vm_root_names) / sizeof(vm_root_names[0]) == VM_ROOT_COUNT, "one name a root");
 
 /* Of each disk that a machine has, per second; 0: none. */
@@ -78,12 +90,18 @@ struct vm_io_limits {
 };
 
 struct vm_options {
-	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon */
-	const char *machine;   /* NULL: q35; or "microvm" */
+	const char *uri;       /* NULL: qemu:///embed, libvirt's driver inside this process, no daemon; may lead to another host */
+	const char *pool;      /* NULL: "default"; of another host, the storage pool that takes kernel and initramfs */
+	const char *mark;      /* "bench-0123abcd-0" (mark.h), what is made at a daemon bears it; NULL: a random one */
+	const char *arch;      /* NULL: the host's; "x86_64", "aarch64" (arch.h) */
+	const char *machine;   /* NULL: q35, or what the architecture has; or "microvm" */
 	const char *kernel;    /* path; NULL: the host's own, else a distribution's, downloaded */
 	const char *append;    /* more kernel command line, or NULL */
-	const char *init_path; /* static program that becomes PID 1 of the guest */
-	const char *run_dir;   /* exists, private, at most VM_RUN_DIR_MAX characters; all files go to <run_dir>/vm */
+	const char *init_path; /* static program that becomes PID 1 of the guest, of its architecture */
+	const char *
+		runtime_path; /* another static program, put beside it as BENCH_RUNTIME says: it takes over when init_path has made a system; or NULL */
+	const char *runtime_words; /* what that program is told, as BENCH_CONTAINER: no blanks, no quotes */
+	const char *run_dir;       /* exists, private, at most VM_RUN_DIR_MAX characters; all files go to <run_dir>/vm */
 	const char *
 		cache_dir; /* exists; kernels, libvirt's findings, proofs go to <cache_dir>/vm; may be read-only while nothing new is needed */
 	const char *cpuset; /* host CPUs of the whole machine in list format, or NULL */
@@ -107,7 +125,7 @@ struct vm_options {
 	int cpu_weight;          /* 1 … 10,000; 0: 100 */
 	int64_t overhead_bytes;  /* QEMU's memory is limited to the guest's and this; 0: counted, not limited */
 	int64_t balloon_bytes;   /* a balloon takes memory from the guest until it has only this; 0: no balloon */
-	struct journal *journal; /* names links and groups before they are made; NULL: nobody would undo them */
+	struct journal *journal; /* names links, groups, and the mark before they are made; NULL: nobody would undo them */
 	enum vm_os os;
 	const char *
 		modules; /* more modules of the guest's kernel, names separated by blanks; "none": not even those that its devices need; or NULL */
@@ -116,7 +134,7 @@ struct vm_options {
 	enum vm_root root;
 	const char *const *root_layers; /* folders, bottom first, of what the root file system is made from; none with VM_ROOT_PROGRAM */
 	size_t n_root_layers;
-	bool root_overlay; /* what is written to the root file system goes to the guest's memory; else it is read-only. Of a disk alone */
+	bool root_overlay; /* what is written to the root file system goes to the guest's memory; else it is read-only. Of a disk or a shared folder */
 	int64_t scratch_bytes; /* of an empty disk "bench-scratch", a file of each machine's own in run_dir; 0: none */
 	bool scratch_direct;   /* past the host's page cache */
 	struct vm_io_limits io;
@@ -129,16 +147,19 @@ struct vm_facts {
 	const char *accelerator; /* "kvm" or "tcg" */
 	char accelerator_reason[256];
 	char accelerator_remedy[256]; /* what would make KVM usable, or empty */
+	char arch[16];                /* the guest's: "x86_64" */
 	char machine[32];             /* as it was asked for: "q35" */
 	char machine_full[64];        /* as QEMU gets it: "pc-q35-7.2"; empty where no QEMU is behind the connection */
 	char cpu_model[64];           /* "host-passthrough", "qemu64"; likewise */
-	char uri[128];                /* without the root of the embedded driver */
+	char uri[256];                /* without the root of the embedded driver */
 	char kernel_version[128];
 	char kernel_source[256]; /* where the kernel file came from */
 	char command_line[512];  /* the guest kernel's */
 	char qemu_version[32], libvirt_version[32];
 	bool cache_unwritable;  /* what was found out is not kept, the next run looks again */
-	bool without_root;      /* this process was root, and left that for libvirt's sake (account.h) */
+	bool daemon, remote;    /* a daemon of libvirt's makes the machines; it is reached over a network */
+	bool without_root;      /* this process was root, and left its capabilities for libvirt's sake (account.h) */
+	char confined[40];      /* what Landlock keeps from libvirt and QEMU (confine.h), or empty */
 	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
 	int64_t snapshot_boot_ns, snapshot_save_ns;
 	bool traced;                  /* QEMU stamps vCPUs and kernel */
@@ -148,9 +169,11 @@ struct vm_facts {
 	char os_release[96];          /* of a complete system, else empty */
 	int64_t os_packages, image_virtual_bytes, image_allocated_bytes;
 	char kernel_form[80];
+	char init_sha256[65];               /* of the program init_path, as it is in the initramfs */
 	char modules[512];                  /* that the guest's init loads, in that order; "none" */
 	char root[160];                     /* of the guest's program: "program", or the image and how it is mounted */
 	char root_key[40];                  /* of the image, or empty */
+	char share_version[96];             /* of what serves a shared folder, or empty */
 	int64_t root_bytes;                 /* of the image */
 	char scratch[64], disk_limits[128]; /* "none" */
 };
@@ -159,16 +182,20 @@ struct vm_host;
 struct vm;
 
 /* A running machine as the caller sees it; valid until vm_stop(). Stamps are nanoseconds of the host's CLOCK_MONOTONIC. */
+enum { VM_HELPERS_MAX = 4 };
+
 struct vm_view {
-	int control_fd;       /* both ways, blocking, owned by the machine */
-	pid_t pid;            /* of QEMU */
-	int64_t launched_ns;  /* QEMU had connected to its control stream */
-	int64_t resumed_ns;   /* libvirt had set the vCPUs running */
-	int64_t created_ns;   /* libvirt had made the machine, still paused */
-	int64_t forked_ns;    /* libvirt had forked QEMU; 0: not asked for, or not seen */
-	int64_t begun_ns;     /* QEMU read its options; likewise */
-	char memory_dir[256]; /* the folder of the control group that counts QEMU's memory, or empty */
-	char address[20];     /* the guest's ("10.88.0.2"), or empty */
+	int control_fd;                /* both ways, blocking, owned by the machine */
+	pid_t pid;                     /* of QEMU; 0: it is on another host */
+	int64_t launched_ns;           /* QEMU had connected to its control stream; 0: likewise */
+	int64_t resumed_ns;            /* libvirt had set the vCPUs running */
+	int64_t created_ns;            /* libvirt had made the machine, still paused */
+	int64_t forked_ns;             /* libvirt had forked QEMU; 0: not asked for, or not seen */
+	int64_t begun_ns;              /* QEMU read its options; likewise */
+	char memory_dir[256];          /* the folder of the control group that counts QEMU's memory, or empty */
+	pid_t helpers[VM_HELPERS_MAX]; /* processes beside QEMU that serve this machine alone: its virtiofsd */
+	size_t n_helpers;
+	char address[20]; /* the guest's ("10.88.0.2"), or empty */
 };
 
 /* Connects and prepares. On failure nothing stays behind but what is worth keeping in cache_dir. */
@@ -202,6 +229,9 @@ void vm_memory(struct vm *vm, struct vm_memory *ret);
 /* Lets the guest's balloon take or give memory until it has so much; the guest does that in its own time. Needs balloon_bytes among the options. */
 int vm_set_memory(struct vm *vm, int64_t bytes, struct error *err);
 
+/* Is QEMU gone, or within so many milliseconds? Its streams end a moment before it. */
+bool vm_has_ended(struct vm *vm, int within_ms);
+
 /* Why did the machine end or fall silent? One line ("guest kernel panicked: …"), never empty. */
 void vm_diagnose(struct vm *vm, char *ret, size_t size);
 
@@ -211,3 +241,7 @@ int vm_stop(struct vm *vm, struct error *err);
 /* Could vm_host_open() work here? In well under a second, without booting and without leaving anything. */
 enum vm_verdict { VM_YES, VM_LIMITED, VM_NO };
 enum vm_verdict vm_host_probe(const struct vm_options *options, char *ret_reason, size_t reason_size, char *ret_remedy, size_t remedy_size);
+
+/* What is left at a daemon after a run whose process died: machines, and volumes on another host. `argument` is that of a JOURNAL_DOMAIN entry. In a
+ * process apart, with a time limit. That a daemon of this host does not run is success: it has no machine without a QEMU, which is a process here. */
+int vm_undo(const char *argument, struct error *err);

@@ -230,25 +230,38 @@ int main(void)
 
 	struct agent agent = {.in = 0, .out = 1};
 	const char *device = getenv("BENCH_CONTROL");
-	bool is_guest_init = device && getpid() == 1;
+	bool is_guest_init = device && getpid() == 1, is_port = is_guest_init && guest_control_is_port(device);
 
+	/* What is said of the beginning is then said too late to be a mark. */
+	if (is_port) {
+		if (guest_load_modules() < 0)
+			guest_end(getenv("BENCH_POWEROFF"));
+		guest_prepare();
+	}
 	if (device) {
-		agent.in = agent.out = guest_open_control(device);
+		agent.in = agent.out = is_port ? guest_open_port(device) : guest_open_control(device);
 		if (agent.in < 0)
 			return 1; /* PID 1 ends, the kernel panics, and the host reads why on the console */
 	}
 	if (is_guest_init) {
-		const char *next = getenv("BENCH_INIT"), *root = getenv("BENCH_ROOT");
+		const char *next = getenv("BENCH_INIT"), *root = getenv("BENCH_ROOT"), *runtime = getenv("BENCH_RUNTIME");
 
-		send_line(&agent, "mark init");
+		if (!is_port)
+			send_line(&agent, "mark init");
 		if (next)
 			return guest_hand_over(next);
-		if (guest_load_modules() < 0)
-			guest_end(getenv("BENCH_POWEROFF"));
-		guest_prepare();
+		if (!is_port) {
+			if (guest_load_modules() < 0)
+				guest_end(getenv("BENCH_POWEROFF"));
+			guest_prepare();
+		}
 		guest_network(getenv("BENCH_ADDRESS"), getenv("BENCH_GATEWAY"));
 		if (root && guest_root(root, getenv("BENCH_ROOT_OVERLAY")) < 0)
 			guest_end(getenv("BENCH_POWEROFF")); /* the host reads why on the console */
+		if (runtime) {
+			guest_become_runtime(runtime, agent.in);
+			guest_end(getenv("BENCH_POWEROFF")); /* likewise */
+		}
 	}
 	if (send_hello(&agent, (uint64_t)start.tv_sec * 1000000000 + (uint64_t)start.tv_nsec) == 0)
 		serve(&agent);

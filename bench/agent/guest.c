@@ -13,7 +13,10 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { PORT_TICKS = 100000 }; /* ten a millisecond */
 
 static int connect_control(const char *path)
 {
@@ -47,6 +50,30 @@ int guest_open_control(const char *device)
 	return fd;
 }
 
+bool guest_control_is_port(const char *device)
+{
+	return strncmp(device, "/dev/vport", 10) == 0;
+}
+
+/* Its driver learns of a port from the host, in its own time, and makes the device a moment before it can be opened. */
+int guest_open_port(const char *device)
+{
+	char path[32] = "";
+	char *number;
+	int fd = -1;
+
+	strncpy(path, device, sizeof(path) - 1);
+	number = strchr(path, '?');
+	for (int tick = 0; tick < PORT_TICKS && fd < 0; tick++) {
+		if (number)
+			*number = (char)('0' + tick % 10);
+		fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0 && tick % 10 == 9)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return fd;
+}
+
 /* ---- modules ---- */
 
 struct entry { /* struct linux_dirent64 */
@@ -56,10 +83,10 @@ struct entry { /* struct linux_dirent64 */
 	char name[];
 };
 
-static void complain(const char *name, int code)
+static void complain(const char *what, const char *name, const char *how, int code)
 {
 	char text[160];
-	int length = snprintf(text, sizeof(text), "bench-agent: module %.100s cannot be loaded: %s\n", name, strerror(code));
+	int length = snprintf(text, sizeof(text), "bench-agent: %s %.100s cannot be %s: %s\n", what, name, how, strerror(code));
 
 	if (write(STDERR_FILENO, text, (size_t)length) == length)
 		tcdrain(STDERR_FILENO);
@@ -75,7 +102,7 @@ static int load_module(int dir, const char *name)
 	if (fd >= 0)
 		close(fd);
 	if (code)
-		complain(name, code);
+		complain("module", name, "loaded", code);
 	return code ? -1 : 0;
 }
 
@@ -93,7 +120,7 @@ int guest_load_modules(void)
 		got += more > 0 ? more : 0;
 	}
 	if (more < 0) {
-		complain("/modules", errno);
+		complain("folder", "/modules", "read", errno);
 		rc = -1;
 	}
 
@@ -117,6 +144,15 @@ int guest_hand_over(const char *init)
 	unsetenv("BENCH_INIT"); /* the rest stays: systemd hands BENCH_CONTROL on to the agent's service */
 	execv(init, argv);
 	return 1;
+}
+
+void guest_become_runtime(const char *program, int control)
+{
+	char *const argv[] = {(char *)program, NULL};
+
+	if (dup2(control, STDIN_FILENO) == STDIN_FILENO && dup2(control, STDOUT_FILENO) == STDOUT_FILENO)
+		execv(program, argv);
+	complain("runtime", program, "started", errno);
 }
 
 void guest_prepare(void)

@@ -86,7 +86,13 @@ static void take_along(const char *path, const char *to)
 	mount(path, to, NULL, MS_MOVE, NULL);
 }
 
-int guest_root(const char *type, bool overlay)
+/* A folder that the host shares is named by its tag. */
+static int mount_shared(const char *type, const char *options, const char *to)
+{
+	return mount("bench-root", to, type, MS_RDONLY, options) < 0 ? say("mount the shared root by", type) : 0;
+}
+
+static int mount_disk(const char *type, const char *to)
 {
 	char device[16];
 
@@ -94,10 +100,25 @@ int guest_root(const char *type, bool overlay)
 		errno = ENODEV;
 		return say("find the disk", "bench-root");
 	}
+	return mount(device, to, type, MS_RDONLY, NULL) < 0 ? say("mount the root file system of type", type) : 0;
+}
+
+/* 9p: nobody writes to the folder but the host, whose changes a running guest need not see; without a cache it could not map files either. */
+static int mount_root(const char *type, const char *to)
+{
+	if (strcmp(type, "virtiofs") == 0)
+		return mount_shared(type, NULL, to);
+	if (strcmp(type, "9p") == 0)
+		return mount_shared(type, "trans=virtio,version=9p2000.L,cache=loose,msize=262144", to);
+	return mount_disk(type, to);
+}
+
+int guest_root(const char *type, bool overlay)
+{
 	mkdir(ROOT, 0755);
 	mkdir(DISK, 0755);
-	if (mount(device, overlay ? DISK : ROOT, type, MS_RDONLY, NULL) < 0)
-		return say("mount the root file system of type", type);
+	if (mount_root(type, overlay ? DISK : ROOT) < 0)
+		return -1;
 	if (overlay && put_overlay() < 0)
 		return -1;
 	take_along("/proc", ROOT "/proc");

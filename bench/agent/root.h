@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Leaves the initramfs for the file system of this type on the disk whose serial number is "bench-root": mounted read-only, or, with `overlay`, under one
+/* Leaves the initramfs for the file system of this type on the disk whose serial number is "bench-root", or (virtiofs, 9p) the folder that the host shares by that
+ * tag: mounted read-only, or, with `overlay`, under one
  * that keeps in memory what is written. /proc, /sys and /dev come along; /tmp and /run are in memory. Returns 0, or -1 when it has said why on the console. */
 int guest_root(const char *type, bool overlay);
 

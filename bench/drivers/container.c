@@ -57,6 +57,8 @@ struct state {
 
 enum { KIND_APP, KIND_OS };
 
+static const char *const kinds[] = {"app", "os", NULL};
+
 static int read_kind(const struct driver_spec *spec, struct error *err)
 {
 	const char *kind = driver_option(spec, "kind", "app");
@@ -264,6 +266,7 @@ const struct driver container_driver = {
 	.summary = "the agent in the built-in container runtime: namespaces, cgroup, own root, seccomp",
 	.options = options,
 	.preset = "kind",
+	.kinds = kinds,
 	.caps = DRIVER_SAME_KERNEL,
 	.probe = container_probe,
 	.open = container_open,

@@ -1,10 +1,14 @@
 #include "vm_disk.h"
 
 #include <base/units.h>
+#include <bench/cleanup.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <image/platform.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <vmdriver/arch.h>
 
 /* As in the other options: the words of a table, or what was expected. */
 static int read_word(const struct driver_spec *spec, const char *key, const char *const *words, int count, const char *expected, int *ret,
@@ -54,7 +58,8 @@ int vm_disk_read(const struct driver_spec *spec, struct vm_disk_source *source, 
 	static const char *const writes[] = {"off", "memory"}, *const caches[] = {"writeback", "none"};
 	const char *folder = driver_option(spec, "rootfs", NULL), *image = driver_option(spec, "image", NULL);
 	int root = 0, write = 0, cache = 0;
-	int rc = read_word(spec, "root", vm_root_names, VM_ROOT_COUNT, "program, initramfs, ext4, squashfs or erofs", &root, err);
+	int rc = read_word(spec, "root", vm_root_names, VM_ROOT_COUNT, "program, initramfs, ext4, squashfs, erofs, virtiofs or 9p", &root,
+			   err);
 
 	if (rc == 0)
 		rc = read_word(spec, "root-writes", writes, 2, "off or memory", &write, err);
@@ -78,6 +83,32 @@ int vm_disk_read(const struct driver_spec *spec, struct vm_disk_source *source, 
 	return 0;
 }
 
+/* A root's programs are of one architecture; where that is not known, nothing is said. `what` is in OCI's words, as Debian's are. */
+static int check_arch(const char *what, const struct vm_options *o, struct error *err)
+{
+	const struct arch *arch;
+	int rc = arch_find(o->arch, &arch, err);
+
+	if (rc < 0 || !what[0] || strcmp(what, arch->deb) == 0)
+		return rc;
+	error_set(err, ENOEXEC, "its programs are for %s, the guest is %s: they would not run there", what, arch->deb);
+	return error_hint(err, "name one for %s, or leave arch=%s out", arch->deb, arch->name);
+}
+
+static int check_folder(const char *path, const struct vm_options *o, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char found[32] = "";
+
+	if (fd < 0)
+		return error_errno(err, "option rootfs: %s", path);
+	platform_of_root(fd, found, sizeof(found));
+
+	int rc = check_arch(found, o, err);
+
+	return rc < 0 ? error_prefix(err, "option rootfs: %s", path) : 0;
+}
+
 /* Held first: what was found before could be gone. */
 static int resolve_image(struct vm_disk_source *source, struct vm_options *ret, struct error *err)
 {
@@ -93,6 +124,8 @@ static int resolve_image(struct vm_disk_source *source, struct vm_options *ret, 
 	image_done(&found);
 	if (rc == 0 && source->image.n_layers == 0)
 		rc = error_set(err, EINVAL, "image '%s' has no layers", source->layer);
+	if (rc == 0 && (rc = check_arch(source->image.config.architecture, ret, err)) < 0)
+		error_prefix(err, "image '%s'", source->layer);
 	if (rc < 0)
 		return error_prefix(err, "option image");
 	ret->root_layers = (const char *const *)source->image.layers;
@@ -109,7 +142,7 @@ int vm_disk_resolve(struct vm_disk_source *source, struct vm_options *ret, struc
 	if (!realpath(source->layer, source->folder))
 		return error_errno(err, "option rootfs: %s", source->layer);
 	source->layer = source->folder;
-	return 0;
+	return check_folder(source->folder, ret, err);
 }
 
 void vm_disk_done(struct vm_disk_source *source)
@@ -127,8 +160,11 @@ void vm_disk_report(const struct vm_disk_source *source, const struct vm_facts *
 {
 	if (source->layer) {
 		driver_info_set(info, "root", "%s, from %s %s", facts->root, source->is_image ? "image" : "folder", source->layer);
-		driver_info_set(info, "root image", "%lld bytes, key %s", (long long)facts->root_bytes, facts->root_key);
+		if (facts->root_key[0])
+			driver_info_set(info, "root image", "%lld bytes, key %s", (long long)facts->root_bytes, facts->root_key);
 	}
+	if (facts->share_version[0])
+		driver_info_set(info, "root carrier", "%s", facts->share_version);
 	if (strcmp(facts->scratch, "none") != 0)
 		driver_info_set(info, "disk", "%s", facts->scratch);
 	if (strcmp(facts->disk_limits, "none") != 0)

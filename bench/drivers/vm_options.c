@@ -1,22 +1,34 @@
 #include "vm_options.h"
 #include "vm_ready.h"
 
+#include <base/files.h>
 #include <base/units.h>
 #include <bench/cleanup.h>
 #include <cgroup/cgroup.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include <vmdriver/arch.h>
 
 const struct driver_option vm_options_table[] = {
-	{"kind", "q35|microvm|restore|os|os-firmware", "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
-	{"machine", "q35|microvm", "type of machine (default: q35)"},
-	{"memory", "SIZE", "memory of the guest (default: the run's limit; os, os-firmware: at least 512M)"},
+	{"kind", "q35|microvm|restore|os|os-firmware|aarch64|container",
+	 "what is booted, and how; vm:microvm is short for vm:kind=microvm (default: q35)"},
+	{"arch", "x86_64|aarch64",
+	 "architecture of the guest; another than the host's is emulated, TCG (default: the host's; kind aarch64: that)"},
+	{"machine", "q35|microvm|virt", "type of machine (default: q35; of aarch64: virt)"},
+	{"memory", "SIZE",
+	 "memory of the guest, of its container with kind container (default: the run's limit; os, os-firmware: at least 512M)"},
 	{"kernel", "FILE", "Linux kernel of the guest (default: the host's own, else a distribution's, downloaded)"},
 	{"append", "TEXT", "more kernel command line; what it changes is named in the result (default: none)"},
-	{"connect", "URI", "libvirt on this host (default: qemu:///embed, no daemon)"},
+	{"connect", "URI", "libvirt: qemu:///system, qemu:///session, qemu+ssh://HOST/system (default: qemu:///embed, no daemon)"},
+	{"pool", "NAME", "of another host: the storage pool that takes kernel and initramfs (default: default)"},
 	{"accel", "auto|kvm|tcg", "accelerator (default: auto, KVM when a boot proves it, else TCG with the reason)"},
 	{"restore", "on|off", "boot one machine, save its state, and start all others from that (default: off; kind restore: on)"},
+	{"shared", "on|off",
+	 "of kind container: one machine runs, and a start is a container in it (default off, each has a machine of its own)"},
+	{"guest-memory", "SIZE",
+	 "of kind container: memory of the guest around it (default: the container's limit and 128M, at least 256M)"},
 	{"trace", "on|off", "let QEMU stamp when the vCPUs run and when the kernel begins (default: on)"},
 	{"net", "none|user|bridge", "no interface; QEMU's own carrier; eth0 by a tap on a bridge (default none)"},
 	{"bridge", "NAME", "of net=bridge: one that other runs share (default: one of its own)"},
@@ -28,15 +40,17 @@ const struct driver_option vm_options_table[] = {
 	{"overhead", "SIZE", "QEMU's memory is limited to the guest's and this (default: counted where there is a group, not limited)"},
 	{"kernel_form", "auto|bzimage|vmlinux",
 	 "packed as distributions ship it, or unpacked by the host (default: auto, what starts faster)"},
-	{"tune", "off|selftests|all",
-	 "the guest's kernel starts without self-tests of ciphers; or without its protections too: docs/methodology.md (default off)"},
+	{"tune", "off|start|all",
+	 "what the guest's kernel leaves out: nothing; self-tests of ciphers and patching for one processor; its protections, too (default "
+	 "start; os: off)"},
 	{"modules", "NAMES",
 	 "more modules of the guest's kernel, separated by blanks; none: no modules at all (default: what its devices need)"},
-	{"root", "program|initramfs|ext4|squashfs|erofs",
-	 "root file system of the agent: itself alone, or rootfs or image, in the initramfs or on a disk (default program)"},
+	{"root", "program|initramfs|ext4|squashfs|erofs|virtiofs|9p",
+	 "root file system of the agent: itself alone, or rootfs or image, in the initramfs, on a disk, or shared by the host (default "
+	 "program)"},
 	{"rootfs", "FOLDER", "what the root file system is made from; kept in the cache until the folder changes"},
 	{"image", "NAME", "the same, from an image that was imported for containers"},
-	{"root-writes", "off|memory", "a root on a disk is read-only, or under an overlay in the guest's memory (default off)"},
+	{"root-writes", "off|memory", "a root on a disk or shared is read-only, or under an overlay in the guest's memory (default off)"},
 	{"disk", "SIZE", "an empty disk, sparse, a file in the run's folder (default: none)"},
 	{"cache", "none|writeback", "of that disk: past the host's page cache, or through it (default writeback)"},
 	{"read_bps", "SIZE", "each disk: bytes read per second (default: not limited)"},
@@ -48,31 +62,44 @@ const struct driver_option vm_options_table[] = {
 
 /* Kinds of machines people compare: each is a set of defaults, which other options may change. */
 static const struct kind {
-	const char *name, *machine;
+	const char *arch, *machine; /* NULL: the host's, and what it has first */
 	bool restore;
 	enum vm_os os;
 	int64_t memory_bytes; /* 0: the run's limit */
+	bool container;
 } kinds[] = {
-	{"q35", "q35", false, VM_OS_NONE, 0},
-	{"microvm", "microvm", false, VM_OS_NONE, 0},
-	{"restore", "q35", true, VM_OS_NONE, 0},
-	{"os", "q35", false, VM_OS_DIRECT, INT64_C(512) << 20},
-	{"os-firmware", "q35", false, VM_OS_FIRMWARE, INT64_C(512) << 20},
+	{"x86_64", "q35", false, VM_OS_NONE, 0, false},
+	{"x86_64", "microvm", false, VM_OS_NONE, 0, false},
+	{NULL, NULL, true, VM_OS_NONE, 0, false},
+	{NULL, NULL, false, VM_OS_DIRECT, INT64_C(512) << 20, false},
+	{NULL, NULL, false, VM_OS_FIRMWARE, INT64_C(512) << 20, false},
+	{"aarch64", "virt", false, VM_OS_NONE, 0, false},
+	{NULL, NULL, false, VM_OS_NONE, 0, true},
 };
+
+const char *const vm_kinds[] = {"q35", "microvm", "restore", "os", "os-firmware", "aarch64", "container", NULL};
+_Static_assert(sizeof(vm_kinds) / sizeof(vm_kinds[0]) == sizeof(kinds) / sizeof(kinds[0]) + 1, "one name a kind");
+
+/* Without a kind: a machine of the host's own. */
+static const struct kind plain = {NULL, NULL, false, VM_OS_NONE, 0, false};
 
 static int find_kind(const struct driver_spec *spec, const struct kind **ret, struct error *err)
 {
-	const char *name = driver_option(spec, "kind", kinds[0].name);
+	const char *name = driver_option(spec, "kind", NULL);
 	char known[120] = "";
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	*ret = &plain;
+	if (!name)
+		return 0;
+
+	for (size_t i = 0; vm_kinds[i]; i++) {
 		size_t used = strlen(known);
 
-		if (strcmp(kinds[i].name, name) == 0) {
+		if (strcmp(vm_kinds[i], name) == 0) {
 			*ret = &kinds[i];
 			return 0;
 		}
-		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", kinds[i].name);
+		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", vm_kinds[i]);
 	}
 	error_set(err, EINVAL, "kind of virtual machine '%s' is not known", name);
 	return error_hint(err, "kinds: %s", known);
@@ -126,7 +153,8 @@ static int read_boot(const struct driver_spec *spec, struct vm_options *ret, str
 	if (at < 0)
 		return at;
 	ret->kernel_form = (enum vm_kernel_form)at;
-	at = find_word("tune", driver_option(spec, "tune", "off"), vm_tune_names, VM_TUNE_COUNT, "off, selftests or all", err);
+	at = find_word("tune", driver_option(spec, "tune", vm_tune_names[ret->tune]), vm_tune_names, VM_TUNE_COUNT, "off, start or all",
+		       err);
 	if (at < 0)
 		return at;
 	ret->tune = (enum vm_tune)at;
@@ -177,12 +205,47 @@ static int read_limits(const struct driver_config *config, char *name, struct vm
 	return 0;
 }
 
-int vm_options_read(const struct driver_config *config, char name[64], struct vm_disk_source *source, struct vm_options *ret,
-		    struct error *err)
+/* The agent for another architecture lies beside that of the host's, built by a cross compiler where there was one. */
+static int find_agent(const struct driver_config *config, struct vm_texts *texts, struct vm_options *ret, struct error *err)
+{
+	const struct arch *arch;
+	int rc = arch_find(ret->arch, &arch, err);
+
+	if (rc < 0 || arch_is_host(arch))
+		return rc;
+	rc = path_format(texts->agent, sizeof(texts->agent), err, "%s-%s", config->agent_path ? config->agent_path : "", arch->name);
+	if (rc == 0 && access(texts->agent, R_OK) < 0) {
+		error_errno(err, "the agent for guests of %s, %s", arch->name, texts->agent);
+		if (strcmp(arch->name, "aarch64") != 0)
+			return error_hint(err, "build bench on a host of %s, and put its bench-agent there", arch->name);
+		return error_hint(err, "apt install gcc-aarch64-linux-gnu libc6-dev-arm64-cross, and build bench anew (cmake --build)");
+	}
+	ret->init_path = texts->agent;
+	return rc;
+}
+
+/* After the options memory, which is the container's, and vcpus. */
+static int read_container(const struct driver_config *config, bool wanted, struct vm_container *container, struct vm_options *ret,
+			  struct error *err)
+{
+	const char *guest_memory = driver_option(config->spec, "guest-memory", NULL);
+	int rc = parse_switch(config->spec, "shared", false, &container->shared, err);
+
+	if (rc == 0 && !wanted && (container->shared || guest_memory))
+		return error_set(err, EINVAL, "options shared and guest-memory are for machines that run containers: vm:container");
+	if (rc == 0 && guest_memory && (rc = parse_bytes(guest_memory, &container->guest_bytes, err)) < 0)
+		error_prefix(err, "option guest-memory");
+	if (rc == 0 && wanted && ret->arch && (!arch_host() || strcmp(ret->arch, arch_host()->name) != 0))
+		return error_set(err, ENOTSUP, "kind container: the runtime in the guest is built for this host's architecture alone");
+	return rc == 0 && wanted ? vm_container_read(config, container, ret, err) : rc;
+}
+
+int vm_options_read(const struct driver_config *config, struct vm_texts *texts, struct vm_disk_source *source,
+		    struct vm_container *container, struct vm_options *ret, struct error *err)
 {
 	const struct driver_spec *spec = config->spec;
 	const char *memory = driver_option(spec, "memory", NULL);
-	const struct kind *kind = &kinds[0];
+	const struct kind *kind = &plain;
 	int rc = find_kind(spec, &kind, err);
 
 	if (rc < 0)
@@ -190,6 +253,8 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 
 	*ret = (struct vm_options){
 		.uri = driver_option(spec, "connect", NULL),
+		.arch = driver_option(spec, "arch", kind->arch),
+		.pool = driver_option(spec, "pool", NULL),
 		.machine = driver_option(spec, "machine", kind->machine),
 		.kernel = driver_option(spec, "kernel", NULL),
 		.append = driver_option(spec, "append", NULL),
@@ -205,6 +270,8 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 		.trace_process = config->record_steps,
 		.journal = config->journal,
 		.os = kind->os,
+		/* A complete system starts as its distribution starts it. */
+		.tune = kind->os == VM_OS_NONE ? VM_TUNE_START : VM_TUNE_OFF,
 		.modules = driver_option(spec, "modules", NULL),
 	};
 	if (kind->memory_bytes > ret->memory_bytes)
@@ -224,8 +291,12 @@ int vm_options_read(const struct driver_config *config, char name[64], struct vm
 	if (rc == 0)
 		rc = read_boot(spec, ret, err);
 	if (rc == 0)
-		rc = read_limits(config, name, ret, err);
+		rc = read_limits(config, texts->cgroup, ret, err);
+	if (rc == 0)
+		rc = read_container(config, kind->container, container, ret, err);
 	if (rc == 0)
 		rc = vm_disk_read(spec, source, ret, err);
-	return rc < 0 ? rc : parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
+	if (rc == 0)
+		rc = parse_accel(driver_option(spec, "accel", "auto"), &ret->accel, err);
+	return rc < 0 ? rc : find_agent(config, texts, ret, err);
 }

@@ -1,6 +1,7 @@
 #include "vm_ready.h"
 
 #include <bench/agent.h>
+#include <bench/guest.h>
 #include <bench/timeline.h>
 #include <errno.h>
 #include <poll.h>
@@ -9,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The next line, without its end; what does not fit is dropped. Byte by byte: there are three lines, and nothing may be read beyond them. */
-static int read_line(int fd, int64_t deadline_ns, char *ret, size_t size, struct error *err)
+/* Byte by byte: there are few lines, and nothing may be read beyond them. */
+int vm_ready_line(int fd, int64_t deadline_ns, char *ret, size_t size, struct error *err)
 {
 	size_t used = 0;
 
@@ -40,8 +41,10 @@ static int wait_hello(int fd, int64_t deadline_ns, struct error *err)
 	int rc;
 
 	do
-		rc = read_line(fd, deadline_ns, line, sizeof(line), err);
-	while (rc == 0 && !(hello = strstr(line, AGENT_HELLO)));
+		rc = vm_ready_line(fd, deadline_ns, line, sizeof(line), err);
+	while (rc == 0 && !(hello = strstr(line, AGENT_HELLO)) && strncmp(line, GUEST_GONE, strlen(GUEST_GONE)) != 0);
+	if (rc == 0 && !hello)
+		return error_set(err, ECHILD, "in the guest: %s", line + strlen(GUEST_GONE));
 	if (rc < 0)
 		return rc;
 	if (strtol(hello + strlen(AGENT_HELLO), NULL, 10) != AGENT_PROTOCOL)
@@ -58,7 +61,7 @@ int vm_ready(void *unused, int control_fd, int64_t deadline_ns, struct error *er
 		return rc;
 	if (write(control_fd, "ping\n", 5) != 5)
 		return error_set(err, EPIPE, "the instance ended before it was asked");
-	rc = read_line(control_fd, deadline_ns, line, sizeof(line), err);
+	rc = vm_ready_line(control_fd, deadline_ns, line, sizeof(line), err);
 	if (rc == 0 && strcmp(line, "pong") != 0)
 		return error_set(err, EBADMSG, "the agent answered '%.60s' to a ping", line);
 	return rc;

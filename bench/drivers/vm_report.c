@@ -2,13 +2,18 @@
 
 #include <base/units.h>
 #include <string.h>
+#include <vmdriver/arch.h>
 
 static void report_accelerator(const struct vm_facts *facts, struct driver_info *info)
 {
 	driver_info_set(info, "accelerator", "%s", facts->accelerator);
 	driver_info_set(info, "accelerator reason", "%s", facts->accelerator_reason);
+	const struct arch *arch = arch_by_name(facts->arch);
+	bool foreign = arch && !arch_is_host(arch);
+
 	if (strcmp(facts->accelerator, "tcg") == 0)
-		driver_info_note(info, "TCG (emulated): the guest's processor is emulated in software, %s", facts->accelerator_reason);
+		driver_info_note(info, "TCG (emulated)%s%s: the guest's processor is emulated in software, %s%s", foreign ? ", " : "",
+				 foreign ? arch->name : "", foreign ? "and " : "", facts->accelerator_reason);
 	if (facts->accelerator_remedy[0])
 		driver_info_note(info, "for KVM: %s", facts->accelerator_remedy);
 }
@@ -22,10 +27,11 @@ static void report_kernel(const struct vm_facts *facts, const struct vm_options 
 	driver_info_set(info, "cmdline", "%s", facts->command_line);
 	driver_info_set(info, "tune", "%s", vm_tune_names[options->tune]);
 	if (options->tune != VM_TUNE_OFF)
-		driver_info_note(info, "tune=%s: the guest's kernel does less than its distribution's does (%s)",
-				 vm_tune_names[options->tune],
-				 options->tune == VM_TUNE_ALL ? "no self-tests of ciphers, no mitigations, memory is not zeroed before use"
-							      : "no self-tests of ciphers");
+		driver_info_note(
+			info,
+			"tune=%s: the guest's kernel does less at its start than its distribution's does: no self-tests of ciphers%s%s",
+			vm_tune_names[options->tune], strstr(facts->command_line, "noreplace-smp") ? ", no patching for one processor" : "",
+			options->tune == VM_TUNE_ALL ? "; no mitigations, memory is not zeroed before use" : " (tune=off does all)");
 }
 
 static void report_os(const struct vm_facts *facts, const struct vm_options *options, int64_t limit_bytes, struct driver_info *info)
@@ -55,7 +61,19 @@ static void report_limits(const struct vm_facts *facts, const struct vm_options 
 	if (facts->cgroup_note[0])
 		driver_info_note(info, "%s", facts->cgroup_note);
 	driver_info_note(info, "the guest's memory is limited by its size, its CPUs by their number; QEMU itself %s",
-			 strcmp(facts->cgroup, "none") == 0 ? "is in no cgroup of its own" : "is in a cgroup, with its limits");
+			 facts->daemon                        ? "is where libvirt's daemon puts it"
+			 : strcmp(facts->cgroup, "none") == 0 ? "is in no cgroup of its own"
+							      : "is in a cgroup, with its limits");
+}
+
+static void report_daemon(const struct vm_facts *facts, struct driver_info *info)
+{
+	if (facts->remote)
+		driver_info_note(
+			info, "another host runs the machines: T1, T3 and what QEMU uses there are not seen, its CPUs are not bound, and "
+			      "each answer has come over the network");
+	else if (facts->daemon)
+		driver_info_note(info, "a daemon of libvirt's makes the machines: T3 is not seen");
 }
 
 static void report_start(const struct vm_facts *facts, struct driver_info *info)
@@ -71,9 +89,23 @@ static void report_start(const struct vm_facts *facts, struct driver_info *info)
 			       "the same to all");
 }
 
+/* Of another architecture it is another file than the run's agent. */
+static void report_foreign(const struct vm_facts *facts, const struct vm_options *options, struct driver_info *info)
+{
+	const struct arch *arch = arch_by_name(facts->arch);
+
+	if (!arch || arch_is_host(arch))
+		return;
+	driver_info_set(info, "emulated arch", "%s", arch->name);
+	driver_info_set(info, "agent", "%s", strrchr(options->init_path, '/') + 1);
+	driver_info_set(info, "agent sha256", "%s", facts->init_sha256);
+}
+
 void vm_report(const struct vm_facts *facts, const struct vm_options *options, int64_t limit_bytes, struct driver_info *info)
 {
 	report_accelerator(facts, info);
+	driver_info_set(info, "arch", "%s", facts->arch);
+	report_foreign(facts, options, info);
 	driver_info_set(info, "machine", "%s", facts->machine);
 	driver_info_set(info, "machine_full", "%s", facts->machine_full);
 	driver_info_set(info, "cpu model", "%s", facts->cpu_model);
@@ -81,8 +113,13 @@ void vm_report(const struct vm_facts *facts, const struct vm_options *options, i
 	driver_info_set(info, "qemu", "%s", facts->qemu_version);
 	driver_info_set(info, "libvirt", "%s", facts->libvirt_version);
 	driver_info_set(info, "uri", "%s", facts->uri);
+	driver_info_set(info, "confined", "%s", facts->confined[0] ? facts->confined : "no");
 	if (facts->without_root)
-		driver_info_note(info, "QEMU runs without root's rights, in a user namespace");
+		driver_info_note(info, "QEMU has no capability over the host, in a user namespace; %s",
+				 facts->confined[0] ? "Landlock keeps it to its own files and devices"
+						    : "but it owns root's files: Landlock does not keep it from them (not in this kernel, "
+						      "or not beside virtiofsd)");
+	report_daemon(facts, info);
 	report_limits(facts, options, info);
 	report_start(facts, info);
 	report_os(facts, options, limit_bytes, info);

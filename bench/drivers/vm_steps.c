@@ -1,7 +1,9 @@
 #include "vm_steps.h"
 
+#include <string.h>
+
 /* Moments of a start, in their order. */
-enum moment { REQUEST, FORKED, BEGUN, LAUNCHED, CREATED, RESUMED, KERNEL, INIT, READY };
+enum moment { REQUEST, FORKED, BEGUN, LAUNCHED, CREATED, RESUMED, KERNEL, INIT, RUNTIME, MAIN, READY };
 
 struct step {
 	const char *name;
@@ -9,31 +11,56 @@ struct step {
 	enum moment from, to;
 };
 
-static const struct step of_boot[] = {
-	{"libvirt: until it forks QEMU", STEP_PARENT, REQUEST, FORKED},
-	{"QEMU: until it reads its options", STEP_CHILD, FORKED, BEGUN},
-	{"QEMU: until it connects its channels", STEP_CHILD, BEGUN, LAUNCHED},
-	{"libvirt: QEMU's devices, and its monitor", STEP_PARENT, LAUNCHED, CREATED},
-	{"libvirt: sets the vCPUs running", STEP_PARENT, CREATED, RESUMED},
-	{"firmware, kernel loaded", STEP_CHILD, RESUMED, KERNEL},
-	{"kernel", STEP_CHILD, KERNEL, INIT},
-	{"init and agent", STEP_CHILD, INIT, READY},
-	{NULL, STEP_CHILD, REQUEST, REQUEST},
-};
+#define OF_LAUNCH                                                                                                                          \
+	{"libvirt: until it forks QEMU", STEP_PARENT, REQUEST, FORKED}, {"QEMU: until it reads its options", STEP_CHILD, FORKED, BEGUN},   \
+	{                                                                                                                                  \
+		"QEMU: until it connects its channels", STEP_CHILD, BEGUN, LAUNCHED                                                        \
+	}
 
-static const struct step of_restore[] = {
-	{"libvirt: until it forks QEMU", STEP_PARENT, REQUEST, FORKED},
-	{"QEMU: until it reads its options", STEP_CHILD, FORKED, BEGUN},
-	{"QEMU: until it connects its channels", STEP_CHILD, BEGUN, LAUNCHED},
-	{"libvirt: QEMU's devices, the saved state read", STEP_PARENT, LAUNCHED, CREATED},
-	{"libvirt: sets the vCPUs running", STEP_PARENT, CREATED, RESUMED},
-	{"guest: goes on, answers", STEP_CHILD, RESUMED, READY},
-	{NULL, STEP_CHILD, REQUEST, REQUEST},
-};
+#define OF_BOOT                                                                                                                            \
+	OF_LAUNCH, {"libvirt: QEMU's devices, and its monitor", STEP_PARENT, LAUNCHED, CREATED},                                           \
+		{"libvirt: sets the vCPUs running", STEP_PARENT, CREATED, RESUMED},                                                        \
+		{"firmware, kernel loaded", STEP_CHILD, RESUMED, KERNEL},                                                                  \
+	{                                                                                                                                  \
+		"kernel", STEP_CHILD, KERNEL, INIT                                                                                         \
+	}
 
-void vm_steps_declare(bool restored, struct driver_info *info)
+#define END                                                                                                                                \
+	{                                                                                                                                  \
+		NULL, STEP_CHILD, REQUEST, REQUEST                                                                                         \
+	}
+
+static const struct step of_boot[] = {OF_BOOT, {"init and agent", STEP_CHILD, INIT, READY}, END};
+
+/* Where nobody sees when the kernel begins. */
+static const struct step of_direct_boot[] = {OF_LAUNCH,
+					     {"libvirt: QEMU's devices, and its monitor", STEP_PARENT, LAUNCHED, CREATED},
+					     {"libvirt: sets the vCPUs running", STEP_PARENT, CREATED, RESUMED},
+					     {"kernel, from the vCPUs' first instruction", STEP_CHILD, RESUMED, INIT},
+					     {"init and agent", STEP_CHILD, INIT, READY},
+					     END};
+
+static const struct step of_restore[] = {OF_LAUNCH,
+					 {"libvirt: QEMU's devices, the saved state read", STEP_PARENT, LAUNCHED, CREATED},
+					 {"libvirt: sets the vCPUs running", STEP_PARENT, CREATED, RESUMED},
+					 {"guest: goes on, answers", STEP_CHILD, RESUMED, READY},
+					 END};
+
+static const struct step of_container[] = {OF_BOOT,
+					   {"init: modules, mounts", STEP_CHILD, INIT, RUNTIME},
+					   {"runtime in the guest: the container", STEP_CHILD, RUNTIME, MAIN},
+					   {"agent in the container", STEP_CHILD, MAIN, READY},
+					   END};
+
+static const struct step of_shared[] = {{"request, and the runtime in the guest: the container", STEP_CHILD, REQUEST, MAIN},
+					{"agent in the container", STEP_CHILD, MAIN, READY},
+					END};
+
+static const struct step *const steps_of[VM_STEPS_COUNT] = {of_boot, of_direct_boot, of_restore, of_container, of_shared};
+
+void vm_steps_declare(enum vm_steps which, struct driver_info *info)
 {
-	for (const struct step *step = restored ? of_restore : of_boot; step->name; step++)
+	for (const struct step *step = steps_of[which]; step->name; step++)
 		driver_info_step(info, step->lane, "%s", step->name);
 }
 
@@ -42,9 +69,10 @@ static int64_t mark_ns(const struct timeline *timeline, enum mark mark)
 	return timeline_has(timeline, mark) ? timeline->at_ns[mark] : 0;
 }
 
-void vm_steps_report(bool restored, const struct vm_view *view, const struct timeline *timeline, struct step_times *ret)
+void vm_steps_report(enum vm_steps which, const struct vm_view *view, const struct instance *instance, const struct timeline *timeline)
 {
-	const struct step *steps = restored ? of_restore : of_boot;
+	const struct step *steps = steps_of[which];
+	struct step_times *ret = instance->steps;
 	const int64_t at_ns[] = {
 		[REQUEST] = mark_ns(timeline, MARK_REQUEST),
 		[FORKED] = view->forked_ns,
@@ -54,6 +82,8 @@ void vm_steps_report(bool restored, const struct vm_view *view, const struct tim
 		[RESUMED] = mark_ns(timeline, MARK_SANDBOX),
 		[KERNEL] = mark_ns(timeline, MARK_KERNEL),
 		[INIT] = mark_ns(timeline, MARK_INIT),
+		[RUNTIME] = instance->runtime_ns,
+		[MAIN] = mark_ns(timeline, MARK_MAIN),
 		[READY] = mark_ns(timeline, MARK_READY),
 	};
 

@@ -4,8 +4,10 @@
 #include <bench/driver.h>
 #include <vmdriver/vm.h>
 
-/* Declares them; a restored machine has fewer. */
-void vm_steps_declare(bool restored, struct driver_info *info);
+/* Which machines: booted, booted where nobody sees the kernel begin, restored, booted with the agent in a container inside, or a container in a machine that runs. */
+enum vm_steps { VM_STEPS_BOOT, VM_STEPS_DIRECT, VM_STEPS_RESTORE, VM_STEPS_CONTAINER, VM_STEPS_SHARED, VM_STEPS_COUNT };
 
-/* Fills in what is known once the instance has answered; `ret` may be NULL. What was not seen has no step: the gap is told as such. */
-void vm_steps_report(bool restored, const struct vm_view *view, const struct timeline *timeline, struct step_times *ret);
+void vm_steps_declare(enum vm_steps which, struct driver_info *info);
+
+/* Fills in what is known once the instance has answered; instance->steps may be NULL. What was not seen has no step: the gap is told as such. */
+void vm_steps_report(enum vm_steps which, const struct vm_view *view, const struct instance *instance, const struct timeline *timeline);

@@ -234,6 +234,8 @@ int experiment_run(const struct experiment *experiment, const struct experiment_
 	int end_rc = run_end(run, &end_error);
 	if (rc == 0 && end_rc < 0 && err)
 		*err = end_error;
+	else if (end_rc < 0)
+		error_hint(err, "what is left goes with 'bench clean', once that is mended: %.180s", end_error.message);
 	ret->duration_ns = clock_now_ns() - start_ns;
 	return rc < 0 ? rc : end_rc;
 }

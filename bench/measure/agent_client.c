@@ -1,5 +1,6 @@
 #include "agent_client.h"
 
+#include <bench/guest.h>
 #include <bench/workload_spin.h>
 
 #include <errno.h>
@@ -28,6 +29,14 @@ static int wait_readable(int fd, int64_t deadline_ns, struct error *err)
 	}
 }
 
+/* What a guest says of its container in the place of an answer. */
+static int check_gone(const char *line, struct error *err)
+{
+	const char *how = strncmp(line, GUEST_GONE, strlen(GUEST_GONE)) == 0 ? strstr(line, ": ") : NULL;
+
+	return how ? error_set(err, ECHILD, "in the guest: %.200s", how + 2) : 0;
+}
+
 /* Takes the next whole line out of the buffer, reading more as needed; `ret` has room for AGENT_LINE_MAX bytes. */
 static int read_line(struct agent_client *client, int64_t deadline_ns, char *ret, struct error *err)
 {
@@ -43,7 +52,7 @@ static int read_line(struct agent_client *client, int64_t deadline_ns, char *ret
 				ret[length - 1] = '\0';
 			client->used -= length + 1;
 			memmove(client->buffer, end + 1, client->used);
-			return 0;
+			return check_gone(ret, err);
 		}
 		if (client->used == sizeof(client->buffer))
 			return error_set(err, EBADMSG, "the agent sent a line longer than %d bytes", AGENT_LINE_MAX - 1);
@@ -105,6 +114,8 @@ int agent_client_hello(struct agent_client *client, bool same_kernel, int64_t de
 		const char *mark = strstr(line, "mark init"), *hello = strstr(line, AGENT_HELLO);
 		if (mark && !same_kernel)
 			timeline_mark(timeline, MARK_INIT);
+		if (!same_kernel && strstr(line, GUEST_MARK_RUNTIME))
+			client->runtime_ns = clock_now_ns();
 		if (!hello)
 			continue;
 		if (strtol(hello + strlen(AGENT_HELLO), NULL, 10) != AGENT_PROTOCOL)

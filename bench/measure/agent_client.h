@@ -7,10 +7,12 @@
 #include <bench/timeline.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct agent_client {
 	const struct instance *instance;
 	size_t used;
+	int64_t runtime_ns; /* when the runtime in a guest said that it begins (<bench/guest.h>); 0: it did not */
 	char buffer[AGENT_LINE_MAX];
 };
 

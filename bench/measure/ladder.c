@@ -29,13 +29,14 @@ bool ladder_phases_agree(const struct timeline *timeline)
 }
 
 /* From the started instance to T6. */
-static int question(const struct driver *driver, struct agent_client *client, const struct instance *instance, struct timeline *timeline,
+static int question(const struct driver *driver, struct agent_client *client, struct instance *instance, struct timeline *timeline,
 		    struct error *err)
 {
 	int rc = 0;
 
 	if (!instance->has_greeted)
 		rc = agent_client_hello(client, driver->caps & DRIVER_SAME_KERNEL, instance->deadline_ns, timeline, err);
+	instance->runtime_ns = client->runtime_ns;
 	if (rc == 0)
 		rc = agent_client_ping(client, instance->deadline_ns, err);
 	if (rc == 0)

@@ -4,6 +4,7 @@
 
 #include <base/files.h>
 #include <base/journal.h>
+#include <drivers/vm_undo.h>
 #include <network/network.h>
 
 #include <errno.h>
@@ -186,6 +187,8 @@ static int undo_object(enum journal_kind kind, const char *argument, void *arg, 
 {
 	if (kind == JOURNAL_LINK)
 		return network_undo_link(argument, err);
+	if (kind == JOURNAL_DOMAIN)
+		return vm_undo_domain(argument, err);
 	return error_set(err, ENOTSUP, "nothing here undoes '%s %s'", journal_kind_names[kind], argument);
 }
 

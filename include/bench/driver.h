@@ -65,7 +65,7 @@ struct probe {
 	char remedy[256]; /* the command or step that mends it, or empty */
 };
 
-enum { DRIVER_PAIRS_MAX = 48, DRIVER_NOTES_MAX = 8 };
+enum { DRIVER_PAIRS_MAX = 48, DRIVER_NOTES_MAX = 12 };
 
 /* What open() found and decided, for the result: facts ("accelerator" = "tcg") and notes on what is not limited or not measured. */
 struct driver_info {
@@ -90,7 +90,8 @@ struct driver {
 	const char *name;
 	const char *summary; /* one line for doctor and --help */
 	const struct driver_option *options;
-	const char *preset; /* the option that a word without '=' sets, "vm:os" is "vm:kind=os"; or NULL */
+	const char *preset;       /* the option that a word without '=' sets, "vm:os" is "vm:kind=os"; or NULL */
+	const char *const *kinds; /* the words that it takes, the default first, ended by NULL; each is a row of its own for doctor */
 	unsigned caps;
 
 	/* Can it run here? Never fails: a failure to find out is PROBE_NO with that reason. */

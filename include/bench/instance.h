@@ -20,7 +20,8 @@ struct instance {
 	char cgroup[PATH_MAX];    /* absolute directory of its memory (v1) or unified (v2) cgroup, or empty */
 	struct step_times *steps; /* the caller's: start() fills in the steps that the driver declared; NULL: nobody asks */
 	bool has_greeted;         /* its agent said hello before it was saved: start() sets this, and nobody waits for another */
-	void *priv;               /* the driver's own */
+	int64_t runtime_ns; /* a runtime in a guest said that it begins; 0: there is none. The caller sets this, observe() may use it */
+	void *priv;         /* the driver's own */
 };
 
 #define INSTANCE_NONE ((struct instance){.read_fd = -1, .write_fd = -1})

@@ -7,7 +7,7 @@
 # container      the agent alone in a container of the built-in runtime
 # container:os   Debian with systemd as process 1 in the built-in runtime: user namespace, system call filter, eight capabilities, limits
 # lxc            the same image in LXC: overlay with its upper layer on a tmpfs, lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed, the
-#                capabilities that LXC keeps by default, no user namespace, no filter, no limits; the stream is carried by os-relay
+#                capabilities that LXC keeps by default, no user namespace, no filter, no limits; the stream is carried by relay
 # vm:q35         the agent alone in a machine
 # vm:os          the same image, on a disk, in a machine: QEMU starts its kernel
 # vm:os-firmware the same by firmware, boot loader and systemd's first start
@@ -63,7 +63,7 @@ lxc-stop -P "$work/lxc" -n "\$1" -t 5
 rm -rf "$work/upper/\$1" "$work/lxc/\$1"
 SH
 chmod 755 "$work/start" "$work/stop"
-relay=$(find "$bin" "$bin/.." -maxdepth 3 -name os-relay -type f | head -n 1)
+relay=$(find "$bin" "$bin/.." -maxdepth 3 -name relay -type f | head -n 1)
 lxc="command:label=lxc,argv=$relay $work/stream/control $work/start {id} -- $work/stop {id}"
 "$bin/bench" run startup --n "$n" --warmup 1 --out "$out" --driver container --driver container:os --driver "$lxc" \
 	--driver vm:q35,vm:os,vm:os-firmware

@@ -1,10 +1,10 @@
 /* Throughput of disks, in a container and in machines, of the same files:
  *
- *   vm-disk AGENT CACHE ROOT ROUNDS MIB
+ *   vm-disk AGENT CACHE ROOT ROUNDS MIB [KERNEL]
  *
  * ROOT: a folder with the agent as /agent, folders for mounts, /data with the files to be read, and /scratch, a file of MIB MiB. Each measurement has a
  * container or a machine of its own, in a process of its own; rounds go through all of them in turn. One line each: ROUND VARIANT STATE BYTES SECONDS;
- * and "image KEY" for each image in the cache.
+ * and "image KEY" for each image in the cache. KERNEL: of all machines; what its drivers do not allow (9p) is left out, and said on stderr.
  * Times are the host's, from request to answer. States:
  *
  *   disk      nothing is in the host's page cache, nor in the guest's
@@ -36,7 +36,7 @@
 enum { ANSWER_S = 120, LINE_SIZE = 512, BLOCK = 1 << 20 };
 
 struct setting {
-	const char *agent, *cache, *root;
+	const char *agent, *cache, *root, *kernel;
 	long rounds, mib;
 	char scratch[PATH_MAX], data[PATH_MAX], run_dir[64], journal_path[80];
 	struct journal *journal; /* of what would outlive a process that fails */
@@ -46,8 +46,15 @@ static const struct variant {
 	const char *name, *machine;
 	enum vm_root root;
 } variants[] = {
-	{"container", NULL, VM_ROOT_PROGRAM}, {"q35-ext4", "q35", VM_ROOT_EXT4},         {"q35-squashfs", "q35", VM_ROOT_SQUASHFS},
-	{"q35-erofs", "q35", VM_ROOT_EROFS},  {"microvm-ext4", "microvm", VM_ROOT_EXT4}, {"microvm-erofs", "microvm", VM_ROOT_EROFS},
+	{"container", NULL, VM_ROOT_PROGRAM},
+	{"q35-ext4", "q35", VM_ROOT_EXT4},
+	{"q35-squashfs", "q35", VM_ROOT_SQUASHFS},
+	{"q35-erofs", "q35", VM_ROOT_EROFS},
+	{"microvm-ext4", "microvm", VM_ROOT_EXT4},
+	{"microvm-erofs", "microvm", VM_ROOT_EROFS},
+	{"q35-virtiofs", "q35", VM_ROOT_VIRTIOFS},
+	{"microvm-virtiofs", "microvm", VM_ROOT_VIRTIOFS},
+	{"q35-9p", "q35", VM_ROOT_9P},
 };
 
 static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *format, ...)
@@ -196,6 +203,7 @@ static void run_machine(const struct setting *s, long round, const struct varian
 {
 	const struct vm_options options = {
 		.machine = v->machine,
+		.kernel = s->kernel,
 		.init_path = s->agent,
 		.run_dir = s->run_dir,
 		.cache_dir = s->cache,
@@ -211,8 +219,13 @@ static void run_machine(const struct setting *s, long round, const struct varian
 	struct vm *vm = NULL;
 	struct error err = {0};
 	char image[PATH_MAX];
+	int rc = vm_host_open(&options, &host, &err);
 
-	if (vm_host_open(&options, &host, &err) < 0)
+	if (rc == -ENOENT && v->root == VM_ROOT_9P) {
+		fprintf(stderr, "vm-disk: %s is left out: %s\n", v->name, err.message);
+		return;
+	}
+	if (rc < 0)
 		die("%s: %s", v->name, err.message);
 	if (vm_start(host, "disk", clock_now_ns() + ANSWER_S * INT64_C(1000000000), &vm, &err) < 0)
 		die("%s: %s", v->name, err.message);
@@ -220,8 +233,12 @@ static void run_machine(const struct setting *s, long round, const struct varian
 	int fd = vm_view(vm)->control_fd;
 
 	await_hello(fd);
-	printf("image %s\n", vm_host_facts(host)->root_key);
-	snprintf(image, sizeof(image), "%s/vm/disks/%s/disk", s->cache, vm_host_facts(host)->root_key);
+	if (vm_host_facts(host)->root_key[0]) {
+		printf("image %s\n", vm_host_facts(host)->root_key);
+		snprintf(image, sizeof(image), "%s/vm/disks/%s/disk", s->cache, vm_host_facts(host)->root_key);
+	} else {
+		snprintf(image, sizeof(image), "%s", s->data);
+	}
 	ask(fd, "drop", "dropped");
 	forget(image);
 	measure(fd, round, v->name, "disk", "files /data");
@@ -276,9 +293,13 @@ static void open_journal(struct setting *s)
 	char line[96];
 
 	snprintf(s->journal_path, sizeof(s->journal_path), "%s.journal", s->run_dir);
-	snprintf(line, sizeof(line), "qemu %s", s->run_dir);
-	if (journal_open(s->journal_path, &s->journal, NULL) < 0 || journal_add(s->journal, JOURNAL_PROCESSES, line, NULL) < 0)
+	if (journal_open(s->journal_path, &s->journal, NULL) < 0)
 		die("journal %s", s->journal_path);
+	for (int i = 0; i < 2; i++) {
+		snprintf(line, sizeof(line), "%s %s", i ? VM_SHARE_PROGRAM : "qemu", s->run_dir);
+		if (journal_add(s->journal, JOURNAL_PROCESSES, line, NULL) < 0)
+			die("journal %s", s->journal_path);
+	}
 }
 
 /* What a process that failed has left. */
@@ -294,13 +315,14 @@ int main(int argc, char **argv)
 {
 	struct setting s;
 
-	if (argc != 6) {
-		fprintf(stderr, "usage: %s AGENT CACHE ROOT ROUNDS MIB\n", argv[0]);
+	if (argc != 6 && argc != 7) {
+		fprintf(stderr, "usage: %s AGENT CACHE ROOT ROUNDS MIB [KERNEL]\n", argv[0]);
 		return 2;
 	}
 	s = (struct setting){.agent = argv[1],
 			     .cache = argv[2],
 			     .root = argv[3],
+			     .kernel = argv[6],
 			     .rounds = strtol(argv[4], NULL, 10),
 			     .mib = strtol(argv[5], NULL, 10),
 			     .run_dir = "/tmp/bench-disk-XXXXXX"};

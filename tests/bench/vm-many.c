@@ -5,89 +5,27 @@
  * They are started one after the other and boot beside each other; each is ready when its agent answers a ping, and all are asked once more when all are there.
  * MACHINE: microvm (default) or q35; MEMORY: of each guest, default 96M. Where one does not start, the reason is printed and the others are asked all
  * the same: that is this host's limit. SIGINT and SIGTERM end all of them. Status 0: all N answered, and nothing of them is left. */
-#include <base/files.h>
-#include <base/journal.h>
+#include "machines.h"
+
 #include <base/units.h>
 #include <bench/cleanup.h>
 #include <bench/timeline.h>
-#include <vmdriver/vm.h>
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY_S = 1800, LINE_SIZE = 512, N_MAX = 5000 };
+enum { READY_S = 1800, N_MAX = 5000 };
 
 struct setting {
 	struct vm_options options;
 	int64_t n;
-	char run_dir[64], journal_path[80];
-	struct journal *journal;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-	interrupted = number;
-}
 
 static double seconds_since(int64_t start_ns)
 {
 	return (double)(clock_now_ns() - start_ns) / 1e9;
-}
-
-/* False: the time is over, or the stream has ended. */
-static bool read_line(int fd, int64_t deadline_ns, char line[LINE_SIZE])
-{
-	size_t used = 0;
-
-	for (;;) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
-		char c;
-
-		if (left_ms <= 0 || poll(&readable, 1, (int)left_ms) != 1 || read(fd, &c, 1) != 1)
-			return false;
-		if (c == '\n')
-			break;
-		if (used + 1 < LINE_SIZE)
-			line[used++] = c;
-	}
-	line[used] = '\0';
-	return true;
-}
-
-/* What a booting guest says before is not of interest here. */
-static bool answers(const struct vm *vm, int64_t deadline_ns)
-{
-	int fd = vm_view(vm)->control_fd;
-	char line[LINE_SIZE] = "";
-
-	if (dprintf(fd, "ping\n") < 0)
-		return false;
-	while (strcmp(line, "pong") != 0)
-		if (!read_line(fd, deadline_ns, line))
-			return false;
-	return true;
-}
-
-/* The greeting: a line sent to a guest's serial port before its init has opened it is lost. */
-static bool greets(const struct vm *vm, int64_t deadline_ns)
-{
-	char line[LINE_SIZE] = "";
-
-	while (strncmp(line, "hello bench-agent", 17) != 0)
-		if (!read_line(vm_view(vm)->control_fd, deadline_ns, line))
-			return false;
-	return true;
 }
 
 /* For whoever waits: the last line of a terminal. */
@@ -118,7 +56,7 @@ static int64_t count_ready(struct vm **vms, int64_t n, bool first, int64_t deadl
 	int64_t ready = 0;
 
 	for (int64_t i = 0; i < n; i++) {
-		if ((!first || greets(vms[i], deadline_ns)) && answers(vms[i], deadline_ns)) {
+		if ((!first || machines_greets(vms[i], deadline_ns)) && machines_answers(vms[i], deadline_ns)) {
 			ready++;
 			tell_progress("answered", ready, n);
 		} else {
@@ -164,13 +102,15 @@ static bool stop_all(struct vm **vms, int64_t n)
 	return fine;
 }
 
-/* In a process of its own: it may give up being root, and libvirt lives in it. */
-static bool run(const struct setting *s)
+static bool run(const struct machines *machines, void *arg)
 {
+	struct setting *s = arg;
 	_cleanup_free_ struct vm **vms = calloc((size_t)s->n, sizeof(*vms));
 	struct vm_host *host = NULL;
 	struct error err = {0};
 
+	s->options.run_dir = machines->run_dir;
+	s->options.journal = machines->journal;
 	if (!vms || vm_host_open(&s->options, &host, &err) < 0) {
 		fprintf(stderr, "vm-many: %s\n", err.message);
 		return false;
@@ -192,42 +132,6 @@ static bool run(const struct setting *s)
 	return fine && ready == s->n && again == s->n;
 }
 
-static bool run_apart(const struct setting *s)
-{
-	int status = 0;
-	pid_t pid, child = fork();
-
-	if (child == 0) {
-		/* Ended with its parent, which alone heeds signals: it ends the machines when this process is gone. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGINT, SIG_IGN);
-		signal(SIGTERM, SIG_IGN);
-		bool fine = run(s);
-
-		fflush(stdout);
-		_exit(!fine);
-	}
-	/* libvirt waits until each QEMU is collected, which its parent must not do itself. */
-	while (((pid = waitpid(-1, &status, 0)) > 0 && pid != child) || (pid < 0 && errno == EINTR))
-		if (interrupted)
-			kill(child, SIGKILL);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-/* What is left is ended, and counted. */
-static int tidy(struct setting *s)
-{
-	int left = journal_leftovers(s->journal_path, NULL, NULL);
-
-	journal_close(s->journal);
-	journal_undo(s->journal_path, NULL, NULL, NULL);
-	unlink(s->journal_path);
-	dir_remove(s->run_dir, NULL);
-	return left;
-}
-
 static bool read_words(int argc, char **argv, struct setting *s)
 {
 	struct error err = {0};
@@ -239,10 +143,8 @@ static bool read_words(int argc, char **argv, struct setting *s)
 	*s = (struct setting){.options = {.init_path = argv[1],
 					  .cache_dir = argv[2],
 					  .machine = argc > 4 ? argv[4] : "microvm",
-					  .run_dir = s->run_dir,
 					  .memory_bytes = INT64_C(96) << 20,
-					  .vcpus = 1},
-			      .run_dir = "/tmp/bench-many-XXXXXX"};
+					  .vcpus = 1}};
 	if (parse_integer("N", argv[3], 1, N_MAX, &s->n, &err) < 0 ||
 	    (argc > 5 && parse_bytes(argv[5], &s->options.memory_bytes, &err) < 0)) {
 		fprintf(stderr, "vm-many: %s\n", err.message);
@@ -253,37 +155,8 @@ static bool read_words(int argc, char **argv, struct setting *s)
 
 int main(int argc, char **argv)
 {
+	struct machines machines = {.program = "vm-many"};
 	struct setting s;
-	char line[96];
-	struct rlimit files;
 
-	struct sigaction heed = {.sa_handler = on_signal};
-
-	if (!read_words(argc, argv, &s))
-		return 2;
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	sigaction(SIGINT, &heed, NULL);
-	sigaction(SIGTERM, &heed, NULL);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	if (!mkdtemp(s.run_dir) || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
-		perror("vm-many: begin");
-		return 3;
-	}
-	snprintf(s.journal_path, sizeof(s.journal_path), "%s.journal", s.run_dir);
-	snprintf(line, sizeof(line), "qemu %s", s.run_dir);
-	if (journal_open(s.journal_path, &s.journal, NULL) < 0 || journal_add(s.journal, JOURNAL_PROCESSES, line, NULL) < 0) {
-		perror("vm-many: journal");
-		return 3;
-	}
-
-	bool fine = run_apart(&s);
-	int left = tidy(&s);
-
-	if (interrupted)
-		printf("interrupted: what was left was ended\n");
-	printf("left behind: %d\n", left);
-	return fine && left == 0 ? 0 : 1;
+	return read_words(argc, argv, &s) ? machines_apart(&machines, run, &s) : 2;
 }

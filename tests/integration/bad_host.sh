@@ -12,7 +12,7 @@ hidden() {
 	unshare -m --propagation private bash -c "$setup; exec \"\$@\"" bash "$@"
 }
 bench run startup --driver vm --n 1 --warmup 0 --out "$WORK/first" >/dev/null 2>"$WORK/log" || fail "$(cat "$WORK/log")"
-kernel=$(find "${BENCH_CACHE_DIR:-/var/cache/bench}" /boot -name 'vmlinuz*' -type f 2>/dev/null | head -1)
+kernel=$(find "${BENCH_CACHE_DIR:-/var/cache/bench}" /boot -name 'vmlinuz*' -type f ! -path '*/kernels-*' 2>/dev/null | head -1)
 [ -n "$kernel" ] || fail "no kernel to play with"
 host_state >"$WORK/before"
 
@@ -63,7 +63,7 @@ echo "disk full while the result is written"
 mkdir "$WORK/small"
 full='mount -t tmpfs -o size=128k none '"$WORK/small"
 status=0
-hidden "$full"' ; cp '"$BIN/bench-agent"' '"$WORK/small/fill"'; cp '"$BIN/bench-agent"' '"$WORK/small/fill2"'; export OUT='"$WORK/small/out"'; true' \
+hidden "$full"' ; head -c 120K /dev/zero >'"$WORK/small/fill"'; export OUT='"$WORK/small/out"'; true' \
 	bash -c '"$0" run startup --driver mock --n 200 --out "$OUT"; s=$?; ls "$OUT"; exit $s' "$BIN/bench" >"$WORK/stdout" 2>"$WORK/stderr" || status=$?
 [ "$status" -eq 3 ] || fail "disk full: status $status: $(cat "$WORK/stderr")"
 grep -q 'No space left' "$WORK/stderr" || fail "disk full: $(cat "$WORK/stderr")"

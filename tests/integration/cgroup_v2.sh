@@ -9,7 +9,7 @@ done
 
 # The kernel that a run of the vm driver has put into the cache.
 bench run startup --driver vm --n 1 --warmup 0 --out "$WORK/first" >/dev/null 2>"$WORK/log" || fail "$(cat "$WORK/log")"
-kernel=$(find "${BENCH_CACHE_DIR:-/var/cache/bench}" /boot -name 'vmlinuz*' -type f 2>/dev/null | head -1)
+kernel=$(find "${BENCH_CACHE_DIR:-/var/cache/bench}" /boot -name 'vmlinuz*' -type f ! -path '*/kernels-*' 2>/dev/null | head -1)
 
 # Its root: busybox, the programs with their libraries, at the same paths as here.
 root=$WORK/root

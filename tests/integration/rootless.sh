@@ -11,7 +11,7 @@ cp "$BIN/bench" "$BIN/bench-agent" "$WORK/bin"
 chown -R 65534:65534 "$WORK/home"
 # The kernel that root has downloaded already, as a user would name one.
 cache=${BENCH_CACHE_DIR:-/var/cache/bench}
-kernel=$(find "$cache" -name 'vmlinuz*' -type f 2>/dev/null | head -1)
+kernel=$(find "$cache" -name 'vmlinuz*' -type f ! -path '*/kernels-*' 2>/dev/null | head -1)
 if [ -n "$kernel" ]; then
 	cp "$kernel" "$WORK/home/vmlinuz"
 	chmod 644 "$WORK/home/vmlinuz"

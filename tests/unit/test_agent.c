@@ -125,6 +125,21 @@ Test(client, a_guest_is_stamped_on_arrival_and_may_be_preceded_by_noise)
 	cr_expect_geq(timeline.at_ns[MARK_MAIN], timeline.at_ns[MARK_INIT], "never the guest's own clock");
 }
 
+Test(client, a_guest_tells_of_its_runtime_and_of_a_container_that_is_gone)
+{
+	struct timeline timeline = {0};
+	struct error err = {0};
+	int peer;
+	struct instance instance = scripted(&peer, "mark init\nmark runtime\nhello bench-agent 1 pid=1 start_ns=5\ngone only: signal 9\n");
+	struct agent_client client = {.instance = &instance};
+
+	timeline_mark(&timeline, MARK_REQUEST);
+	cr_assert_eq(agent_client_hello(&client, false, soon(), &timeline, &err), 0, "%s", err.message);
+	cr_expect(client.runtime_ns >= timeline.at_ns[MARK_INIT] && client.runtime_ns <= timeline.at_ns[MARK_MAIN]);
+	cr_expect_eq(agent_client_ping(&client, soon(), &err), -ECHILD);
+	cr_expect(strstr(err.message, "signal 9"), "%s", err.message);
+}
+
 Test(client, a_stamp_outside_the_request_is_not_believed)
 {
 	struct timeline timeline = {0};

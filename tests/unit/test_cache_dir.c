@@ -65,7 +65,7 @@ Test(cache_dir, another_users_is_refused)
 Test(cache_dir, no_lock_is_a_link)
 {
 	struct scratch scratch = cache_make();
-	const char *const folders[] = {"cache/vm", "cache/os", "cache/" KERNEL_FETCH_DIR};
+	const char *const folders[] = {"cache/vm", "cache/os", "cache/vm/kernels"};
 	struct error err = {0};
 	char path[PATH_MAX];
 	struct os_image image;
@@ -83,7 +83,7 @@ Test(cache_dir, no_lock_is_a_link)
 		cr_assert_eq(symlink("mmdebstrap", scratch_path(&scratch, *tool)), 0);
 	setenv("PATH", scratch.path, 1);
 	cr_expect_eq(os_image_get(OS_IMAGE_TAR, getenv("BENCH_CACHE_DIR"), NULL, NULL, &image, &err), -ELOOP, "%s", err.message);
-	cr_expect_eq(kernel_fetch(getenv("BENCH_CACHE_DIR"), NULL, NULL, &err), -ELOOP, "%s", err.message);
+	cr_expect_eq(kernel_fetch(arch_host(), getenv("BENCH_CACHE_DIR"), NULL, NULL, &err), -ELOOP, "%s", err.message);
 	cr_expect_not(path_exists(scratch_path(&scratch, "victim")), "a file was made elsewhere");
 	scratch_remove(&scratch);
 }

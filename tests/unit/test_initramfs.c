@@ -69,7 +69,7 @@ Test(initramfs, holds_init_nodes_and_folders, .init = setup, .fini = teardown)
 	struct error err = {0};
 	const char *program = make_program();
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, &err), 0, "%s", err.message);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL, &err), 0, "%s", err.message);
 
 	struct archive *a = archive_read_new();
 	struct archive_entry *entry;
@@ -111,11 +111,11 @@ Test(initramfs, same_program_same_bytes, .init = setup, .fini = teardown)
 	const char *program = make_program();
 	size_t size_a, size_b;
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL), 0);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL, NULL), 0);
 	/* Another time stamp and owner's mode on the program must not show. */
 	cr_assert_eq(chmod(program, 0700), 0);
 	cr_assert_eq(utimensat(AT_FDCWD, program, (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
-	cr_assert_eq(initramfs_write(in_dir("b.cpio"), program, NULL, NULL), 0);
+	cr_assert_eq(initramfs_write(in_dir("b.cpio"), program, NULL, NULL, NULL), 0);
 
 	char *a = slurp(in_dir("a.cpio"), &size_a), *b = slurp(in_dir("b.cpio"), &size_b);
 
@@ -136,7 +136,7 @@ Test(initramfs, modules_come_in_their_order, .init = setup, .fini = teardown)
 	struct archive_entry *entry;
 	struct error err = {0};
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), make_program(), &list, &err), 0, "%s", err.message);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), make_program(), NULL, &list, &err), 0, "%s", err.message);
 	archive_read_support_format_cpio(a);
 	cr_assert_eq(archive_read_open_filename(a, in_dir("a.cpio"), 65536), ARCHIVE_OK);
 	while (archive_read_next_header(a, &entry) == ARCHIVE_OK) {
@@ -149,11 +149,45 @@ Test(initramfs, modules_come_in_their_order, .init = setup, .fini = teardown)
 	archive_read_free(a);
 }
 
+/* The runtime of guests that run containers: another program, and nothing where there is none. */
+Test(initramfs, holds_a_runtime, .init = setup, .fini = teardown)
+{
+	struct error err = {0};
+	char program[128], runtime[128];
+	int found = 0;
+
+	snprintf(program, sizeof(program), "%s", make_program());
+	snprintf(runtime, sizeof(runtime), "%s", in_dir("runtime"));
+	cr_assert_eq(file_write_atomic(runtime, "a runtime", 9, 0644, &err), 0, "%s", err.message);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, runtime, NULL, &err), 0, "%s", err.message);
+
+	struct archive *a = archive_read_new();
+	struct archive_entry *entry;
+
+	archive_read_support_format_cpio(a);
+	cr_assert_eq(archive_read_open_filename(a, in_dir("a.cpio"), 65536), ARCHIVE_OK);
+	while (archive_read_next_header(a, &entry) == ARCHIVE_OK) {
+		char content[16] = "";
+
+		if (strcmp(archive_entry_pathname(entry), INITRAMFS_RUNTIME) != 0)
+			continue;
+		found++;
+		cr_expect_eq(archive_entry_perm(entry), 0755);
+		cr_expect_eq(archive_read_data(a, content, sizeof(content)), 9);
+		cr_expect_str_eq(content, "a runtime");
+	}
+	archive_read_free(a);
+	cr_expect_eq(found, 1);
+	cr_expect_eq(initramfs_write(in_dir("b.cpio"), program, "/nope/runtime", NULL, &err), -ENOENT);
+	cr_expect(strstr(err.message, "/nope/runtime"), "%s", err.message);
+	cr_expect(!path_exists(in_dir("b.cpio")));
+}
+
 Test(initramfs, missing_program_is_named, .init = setup, .fini = teardown)
 {
 	struct error err = {0};
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), "/nope/agent", NULL, &err), -ENOENT);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), "/nope/agent", NULL, NULL, &err), -ENOENT);
 	cr_assert(strstr(err.message, "/nope/agent"), "%s", err.message);
 	cr_assert(!path_exists(in_dir("a.cpio")));
 }
@@ -162,6 +196,6 @@ Test(initramfs, never_writes_over_a_file, .init = setup, .fini = teardown)
 {
 	const char *program = make_program();
 
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL), 0);
-	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL), -EEXIST);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL, NULL), 0);
+	cr_assert_eq(initramfs_write(in_dir("a.cpio"), program, NULL, NULL, NULL), -EEXIST);
 }

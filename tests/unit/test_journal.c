@@ -264,7 +264,7 @@ Test(journal, a_group_goes_whatever_was_made_below_it)
 static int count_handled(enum journal_kind kind, const char *argument, void *arg, struct error *err)
 {
 	cr_expect_eq(kind, JOURNAL_DOMAIN);
-	cr_expect_str_eq(argument, "qemu:///system uuid");
+	cr_expect_str_eq(argument, "bench-0123abcd-1 default qemu:///system");
 	++*(int *)arg;
 	return 0;
 }
@@ -275,7 +275,7 @@ Test(journal, what_base_cannot_undo_goes_to_the_handler)
 	struct journal *journal = open_in(&scratch);
 	int handled = 0;
 
-	cr_assert_eq(journal_add(journal, JOURNAL_DOMAIN, "qemu:///system uuid", NULL), 0);
+	cr_assert_eq(journal_add(journal, JOURNAL_DOMAIN, "bench-0123abcd-1 default qemu:///system", NULL), 0);
 	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), count_handled, &handled, NULL), 0);
 	cr_expect_eq(handled, 1);
 	cr_expect_eq(journal_undo(scratch_path(&scratch, "w0.journal"), NULL, NULL, NULL), 1, "without one it has not been undone");

@@ -61,7 +61,7 @@ static struct kernel_choice find(void)
 	char cache[128];
 
 	snprintf(cache, sizeof(cache), "%s/cache", dir);
-	cr_assert_eq(kernel_find(dir, "6.9.1-host", NULL, cache, &choice, &err), 0, "%s", err.message);
+	cr_assert_eq(kernel_find(dir, "6.9.1-host", arch_host(), NULL, cache, &choice, &err), 0, "%s", err.message);
 	return choice;
 }
 
@@ -110,9 +110,9 @@ Test(kernel, named_or_nothing, .init = setup, .fini = teardown)
 	put("boot/vmlinuz-6.9.1-host", "6.9.1-host");
 	put("notes.txt", NULL);
 	snprintf(named, sizeof(named), "%s/notes.txt", dir);
-	cr_assert_eq(kernel_find(dir, "6.9.1-host", named, dir, &choice, &err), -ENOEXEC);
+	cr_assert_eq(kernel_find(dir, "6.9.1-host", arch_host(), named, dir, &choice, &err), -ENOEXEC);
 	cr_assert(strstr(err.message, "notes.txt is a text file"), "%s", err.message);
-	cr_assert_eq(kernel_find("/nope", "x", NULL, "/nope", &choice, &err), -ENOENT);
+	cr_assert_eq(kernel_find("/nope", "x", arch_host(), NULL, "/nope", &choice, &err), -ENOENT);
 	cr_assert(err.hint[0]);
 }
 
@@ -206,7 +206,7 @@ Test(kernel, a_choice_leaves_no_error, .init = setup, .fini = teardown)
 	struct kernel_choice choice;
 	struct error err = {0};
 
-	if (kernel_choose(NULL, dir, NULL, NULL, &choice, &err) < 0)
+	if (kernel_choose(arch_host(), NULL, dir, NULL, NULL, &choice, &err) < 0)
 		cr_skip_test("no kernel here and none to be had: %s", err.message);
 	cr_assert_eq(err.code, 0, "%s", err.message);
 	cr_assert(path_exists(choice.path));
@@ -218,7 +218,7 @@ Test(kernel, an_unwritable_cache_is_named)
 
 	if (!kernel_fetch_tool())
 		cr_skip_test("no package tool here");
-	cr_assert_lt(kernel_fetch("/proc/nope", NULL, NULL, &err), 0);
+	cr_assert_lt(kernel_fetch(arch_host(), "/proc/nope", NULL, NULL, &err), 0);
 	cr_assert(strstr(err.message, "/proc/nope"), "%s", err.message);
 	cr_assert(strstr(err.hint, "writable"), "%s", err.hint);
 }

@@ -1,4 +1,6 @@
 /* Which files are kernels: crafted headers of all sorts. */
+#include <archive.h>
+#include <archive_entry.h>
 #include <base/files.h>
 #include <criterion/criterion.h>
 #include <vmdriver/kernel_image.h>
@@ -68,6 +70,7 @@ Test(kernel_image, bzimage, .init = setup, .fini = teardown)
 	put(bytes, sizeof(bytes));
 	cr_assert_eq(kernel_image_read(path, &image, &err), 0, "%s", err.message);
 	cr_assert_str_eq(image.format, "bzImage");
+	cr_assert_str_eq(image.arch, "x86_64");
 	cr_assert_str_eq(image.version, "6.1.0-test (x@y) #1 SMP");
 	cr_assert_eq(image.needs_bytes, 0x300000);
 	cr_assert_eq(image.size_bytes, 32768);
@@ -130,13 +133,129 @@ Test(kernel_image, things_that_are_no_kernel, .init = setup, .fini = teardown)
 	}
 }
 
+/* An Image with a PE header of one section, which ends with the file, a text that looks like a version, and the version. Most of it cannot be packed. */
+enum { IMAGE_BYTES = 256 << 10 };
+
+static void make_arm64(uint8_t image[IMAGE_BYTES])
+{
+	memset(image, 0, IMAGE_BYTES);
+	memcpy(image, "MZ", 2);
+	image[0x12] = 0x50; /* image_size: 0x500000 */
+	image[0x18] = 0x0a; /* flags: little endian, 4 KiB pages */
+	memcpy(image + 0x38, "ARM\x64", 4);
+	image[0x3c] = 0x40;
+	memcpy(image + 0x40, "PE\0\0", 4);
+	image[0x46] = 1;                     /* sections */
+	image[0x54] = 0x20;                  /* size of the optional header */
+	image[0x40 + 24 + 0x20 + 17] = 0xf0; /* size: 0x3f000 */
+	image[0x40 + 24 + 0x20 + 18] = 0x03;
+	image[0x40 + 24 + 0x20 + 21] = 0x10; /* at 0x1000 */
+	for (uint32_t at = 0x1000, x = 1; at < IMAGE_BYTES; at++, x = x * 1664525 + 1013904223)
+		image[at] = (uint8_t)(x >> 24);
+	strcpy((char *)image + 0x200, "Linux version %s (%s)");
+	strcpy((char *)image + 0x300, "Linux version 6.1.0-test (x@y) (gcc (Debian) 12) # SMP 2026");
+	strcpy((char *)image + 0x400, "Linux version 6.1.0-test (x@y) (gcc (Debian) 12) #1 SMP 2026\n");
+}
+
+static void put_gzip(const void *data, size_t size)
+{
+	struct archive *a = archive_write_new();
+	struct archive_entry *entry = archive_entry_new();
+
+	archive_write_set_format_raw(a);
+	cr_assert_eq(archive_write_add_filter_gzip(a), ARCHIVE_OK);
+	cr_assert_eq(archive_write_open_filename(a, path), ARCHIVE_OK);
+	archive_entry_set_pathname(entry, "x");
+	archive_entry_set_filetype(entry, AE_IFREG);
+	cr_assert_eq(archive_write_header(a, entry), ARCHIVE_OK);
+	cr_assert_eq(archive_write_data(a, data, size), (la_ssize_t)size);
+	archive_entry_free(entry);
+	cr_assert_eq(archive_write_close(a), ARCHIVE_OK);
+	archive_write_free(a);
+}
+
+static void is_arm64(const char *format)
+{
+	struct kernel_image image;
+	struct error err = {0};
+
+	cr_assert_eq(kernel_image_read(path, &image, &err), 0, "%s", err.message);
+	cr_assert_str_eq(image.format, format);
+	cr_assert_str_eq(image.arch, "aarch64");
+	cr_assert_str_eq(image.version, "6.1.0-test (x@y) #1 SMP 2026");
+	cr_assert_eq(image.needs_bytes, 0x500000);
+}
+
 Test(kernel_image, arm64, .init = setup, .fini = teardown)
 {
-	char bytes[128] = {'M', 'Z'};
+	uint8_t bytes[IMAGE_BYTES];
 
-	memcpy(bytes + 0x38, "ARM\x64", 4);
+	make_arm64(bytes);
 	put(bytes, sizeof(bytes));
-	refused(ENOEXEC, "another architecture");
+	is_arm64("Image");
+	put(bytes, sizeof(bytes) - 1);
+	refused(ENOEXEC, "cut short");
+	bytes[0x18] = 1;
+	put(bytes, sizeof(bytes));
+	refused(ENOEXEC, "big endian");
+}
+
+/* Without a PE header nobody knows how long it should be, and that is fine. */
+Test(kernel_image, arm64_without_efi, .init = setup, .fini = teardown)
+{
+	uint8_t bytes[IMAGE_BYTES];
+
+	make_arm64(bytes);
+	bytes[0x40] = 0;
+	put(bytes, 5000);
+	is_arm64("Image");
+	bytes[0x3f] = 0xff; /* a PE header far outside */
+	bytes[0x40] = 'P';
+	put(bytes, 5000);
+	is_arm64("Image");
+}
+
+Test(kernel_image, arm64_in_gzip, .init = setup, .fini = teardown)
+{
+	uint8_t bytes[IMAGE_BYTES];
+	struct stat st;
+
+	make_arm64(bytes);
+	put_gzip(bytes, sizeof(bytes));
+	is_arm64("Image, gzip");
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(truncate(path, st.st_size / 2), 0);
+	refused(ENOEXEC, "cut short");
+	bytes[0x38] = 'x';
+	put_gzip(bytes, sizeof(bytes));
+	refused(ENOEXEC, "is a gzip file");
+	make_arm64(bytes);
+	bytes[0x16] = 0x7f;
+	put_gzip(bytes, sizeof(bytes));
+	refused(ENOEXEC, "impossible size");
+}
+
+Test(kernel_image, packed_for_firmware, .init = setup, .fini = teardown)
+{
+	put("MZ\0\0zimg\0\0\0\0", 12);
+	refused(ENOEXEC, "zboot");
+}
+
+/* In one line: what it is for, what the guest is, the lecture's constraint; the remedy names the option. */
+Test(kernel_image, of_another_architecture, .init = setup, .fini = teardown)
+{
+	struct kernel_image image;
+	struct error err = {0};
+	uint8_t bytes[IMAGE_BYTES];
+
+	make_arm64(bytes);
+	put(bytes, sizeof(bytes));
+	cr_assert_eq(kernel_image_read(path, &image, NULL), 0);
+	cr_assert_eq(kernel_image_check_arch(&image, path, "aarch64", &err), 0);
+	cr_assert_eq(kernel_image_check_arch(&image, path, "x86_64", &err), -ENOEXEC);
+	cr_assert(strstr(err.message, path) && strstr(err.message, "is for aarch64, the guest is x86_64"), "%s", err.message);
+	cr_assert(strstr(err.message, "a Linux container needs a Linux kernel"), "%s", err.message);
+	cr_assert(strstr(err.hint, "can emulate") && strstr(err.hint, "arch=aarch64"), "%s", err.hint);
 }
 
 /* An ELF file with one note segment of the given type and owner. */

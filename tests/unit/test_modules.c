@@ -40,6 +40,7 @@ Test(modules, names_of_what_a_machine_has)
 	cr_assert_str_eq(modules_for("q35", MODULES_DISK | MODULES_FS_EXT4, names), "virtio_pci virtio_blk ext4");
 	cr_assert_str_eq(modules_for("microvm", MODULES_NET | MODULES_BALLOON, names), "virtio_mmio virtio_net virtio_balloon");
 	cr_assert_str_eq(modules_for("q35", MODULES_FS_VIRTIOFS, names), "virtio_pci virtiofs");
+	cr_assert_str_eq(modules_for("microvm", MODULES_FS_9P, names), "virtio_mmio 9pnet_virtio 9p");
 	/* Without a device no bus. */
 	cr_assert_str_eq(modules_for("microvm", MODULES_OVERLAY, names), "overlay");
 }
@@ -53,7 +54,7 @@ Test(modules, a_version_that_leads_elsewhere_is_refused, .init = setup, .fini = 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct error err = {0};
 
-		cr_expect_eq(kernel_fetch_modules(bad[i], dir, NULL, NULL, &err), -EINVAL, "'%s': %s", bad[i], err.message);
+		cr_expect_eq(kernel_fetch_modules(arch_host(), bad[i], dir, NULL, NULL, &err), -EINVAL, "'%s': %s", bad[i], err.message);
 	}
 }
 
@@ -128,7 +129,7 @@ Test(modules, a_kernel_without_version_has_none, .init = setup, .fini = teardown
 	char tree[256];
 	struct error err = {0};
 
-	cr_assert_eq(module_tree_find("", "ELF with PVH entry", dir, NULL, NULL, tree, sizeof(tree), &err), -ENOENT);
+	cr_assert_eq(module_tree_find(arch_host(), "", "ELF with PVH entry", dir, NULL, NULL, tree, sizeof(tree), &err), -ENOENT);
 	cr_assert(strstr(err.message, "version") && strstr(err.hint, "modules=none"), "%s (%s)", err.message, err.hint);
 }
 
@@ -148,11 +149,12 @@ Test(modules, the_hosts_folder_comes_first, .init = setup, .fini = teardown)
 	char cache[128];
 
 	snprintf(cache, sizeof(cache), "%s/cache", dir);
-	cr_assert_eq(module_tree_find(dir, "5.4.3 (builder)", cache, NULL, NULL, tree, sizeof(tree), &err), 0, "%s", err.message);
+	cr_assert_eq(module_tree_find(arch_host(), dir, "5.4.3 (builder)", cache, NULL, NULL, tree, sizeof(tree), &err), 0, "%s",
+		     err.message);
 	cr_assert(strstr(tree, "/cache/vm/kernels/5.4.3/lib/modules/5.4.3"), "%s", tree);
 	snprintf(path, sizeof(path), "%s/lib/modules/5.4.3/modules.dep.bin", dir);
 	cr_assert_eq(file_write_atomic(path, "x", 1, 0600, NULL), 0);
-	cr_assert_eq(module_tree_find(dir, "5.4.3", cache, NULL, NULL, tree, sizeof(tree), &err), 0);
+	cr_assert_eq(module_tree_find(arch_host(), dir, "5.4.3", cache, NULL, NULL, tree, sizeof(tree), &err), 0);
 	cr_assert(!strstr(tree, "/cache/"), "%s", tree);
 }
 
@@ -167,8 +169,8 @@ static void find_real(char *ret, size_t size)
 
 	snprintf(cache, sizeof(cache), "%.*s/test-cache", (int)(strstr(BENCH_AGENT, "/bin/") - BENCH_AGENT), BENCH_AGENT);
 	cr_assert_eq(dir_make(cache, 0755, NULL), 0);
-	if (kernel_choose(NULL, cache, NULL, NULL, &kernel, &err) == 0 &&
-	    module_tree_find("", kernel.image.version, cache, NULL, NULL, ret, size, &err) == 0)
+	if (kernel_choose(arch_host(), NULL, cache, NULL, NULL, &kernel, &err) == 0 &&
+	    module_tree_find(arch_host(), "", kernel.image.version, cache, NULL, NULL, ret, size, &err) == 0)
 		return;
 	cr_assert(!(must && strstr(must, "vm")), "virtual machines must run here, but: %s", err.message);
 	cr_skip_test("%s", err.message);

@@ -1,5 +1,6 @@
 /* network/user: pasta and slirp4netns for an ordinary user. Rights are given up by the test itself; both programs are tried where they are installed. */
 #include "network_fixture.h"
+#include "tun_fixture.h"
 
 #include <network/user.h>
 
@@ -136,6 +137,7 @@ static void check_program(const char *program)
 	struct error err = {0};
 	bool has_address;
 
+	tun_for_all();
 	if (network_user_support(program, path, sizeof(path), &err) < 0)
 		cr_skip_test("%s", err.message);
 	/* Something listens on the host's loopback that must not be reached. */

@@ -2,6 +2,7 @@
  * user is tried it is the real one, of which nothing is changed. */
 #include "network_fixture.h"
 #include "runtime_fixture.h"
+#include "tun_fixture.h"
 
 #include <base/journal.h>
 #include <network/user.h>
@@ -449,6 +450,8 @@ static void carried(bool as_root, enum container_choice userns)
 	char path[PATH_MAX], command[128];
 	uint16_t port;
 
+	if (!as_root)
+		tun_for_all();
 	if (network_user_support(as_root ? "slirp4netns" : NULL, path, sizeof(path), &err) < 0)
 		skip(err.message);
 	_cleanup_close_ int listener = listen_on_loopback(&port);

@@ -170,9 +170,12 @@ Test(vm_connection, which_uris)
 		{"qemu:///session", 0},
 		{"qemu+unix:///system?socket=/run/x", 0},
 		{"test:///default", 0},
-		{"qemu+ssh://host/system", -ENOTSUP},
-		{"qemu://host/system", -ENOTSUP},
-		{"qemu+tls:///system", -ENOTSUP},
+		{"qemu+ssh://user@host/system?no_tty=1", 0},
+		{"qemu://host/system", 0},
+		{"qemu+tls:///system", 0},
+		{"qemu+ssh://host/session", -ENOTSUP},
+		{"qemu+ssh://host/embed", -ENOTSUP},
+		{"xen+ssh://host/system", -ENOTSUP},
 		{"qemu:///embed?root=/tmp/x", -ENOTSUP},
 		{"xen:///system", -ENOTSUP},
 		{"qem:///system", -ENOTSUP},
@@ -200,4 +203,27 @@ Test(vm_connection, a_pretence_is_no_machine)
 
 	cr_expect_eq(vm_host_open(&options, &host, &err), -ENOTSUP);
 	cr_expect(strstr(err.message, "test:///default") && strstr(err.hint, VM_URI_EMBED), "%s (%s)", err.message, err.hint);
+}
+
+Test(vm_connection, which_are_remote)
+{
+	static const struct {
+		const char *uri;
+		bool daemon, remote;
+	} cases[] = {
+		{"qemu:///embed", false, false},
+		{"test:///default", false, false},
+		{"qemu:///system", true, false},
+		{"qemu:///session", true, false},
+		{"qemu+unix:///system?socket=/run/x", true, false},
+		{"qemu://host/system", true, true},
+		{"qemu+ssh://host/system", true, true},
+		{"qemu+tcp://127.0.0.1:1234/system", true, true},
+		{"qemu+tls:///system", true, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_expect_eq(connection_uri_is_daemon(cases[i].uri), cases[i].daemon, "'%s'", cases[i].uri);
+		cr_expect_eq(connection_uri_is_remote(cases[i].uri), cases[i].remote, "'%s'", cases[i].uri);
+	}
 }

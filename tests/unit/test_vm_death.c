@@ -86,8 +86,17 @@ static void act_bad_kernels(struct scene *s)
 	s->options.memory_bytes = 16 << 20;
 	check(vm_host_open(&s->options, &host, &err) == -ENOMEM && strstr(err.hint, "80M"), "memory: %s (%s)", err.message, err.hint);
 	s->options.memory_bytes = 128 << 20;
-	s->options.uri = "qemu+ssh://host/system";
-	check(vm_host_open(&s->options, &host, &err) == -ENOTSUP, "remote: %s", err.message);
+	s->options.uri = "qemu+ssh://host/session";
+	check(vm_host_open(&s->options, &host, &err) == -ENOTSUP, "remote session: %s", err.message);
+	s->options.uri = "qemu+unix:///system?socket=/nowhere";
+	check(vm_host_open(&s->options, &host, &err) < 0 && strstr(err.message, "/nowhere") && strstr(err.hint, "qemu:///embed"),
+	      "no daemon: %s (%s)", err.message, err.hint);
+
+	char reason[400], remedy[300];
+
+	check(vm_host_probe(&s->options, reason, sizeof(reason), remedy, sizeof(remedy)) == VM_NO && strstr(reason, "/nowhere") &&
+		      remedy[0],
+	      "a look at no daemon: %s (%s)", reason, remedy);
 }
 
 Test(vm_boot, what_cannot_boot_is_refused_before)
@@ -118,7 +127,7 @@ Test(vm_boot, little_memory_is_suspected)
 	struct kernel_choice kernel;
 
 	prepare(&s);
-	cr_assert_eq(kernel_choose(NULL, s.cache_dir, NULL, NULL, &kernel, NULL), 0);
+	cr_assert_eq(kernel_choose(arch_host(), NULL, s.cache_dir, NULL, NULL, &kernel, NULL), 0);
 	if (kernel.image.needs_bytes > 60 << 20 || strncmp(kernel.image.version, "6.1.", 4) != 0) {
 		rmdir(s.run_dir);
 		cr_skip_test("not known how kernel %.40s behaves with little memory", kernel.image.version);

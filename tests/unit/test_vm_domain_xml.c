@@ -80,6 +80,18 @@ Test(vm_domain_xml, microvm_under_kvm)
 	check_golden(&config, "microvm-kvm");
 }
 
+/* Another architecture: no ISA, no ACPI without firmware; the port that it has by itself is the console, [0] is a card. */
+Test(vm_domain_xml, virt_under_tcg)
+{
+	struct domain_config config = typical();
+
+	config.arch = "aarch64";
+	config.machine = "virt";
+	config.cpu_model = "cortex-a72";
+	config.cmdline = "console=ttyAMA0 panic=-1";
+	check_golden(&config, "virt-tcg");
+}
+
 Test(vm_domain_xml, system_daemon_changes_no_owner)
 {
 	struct domain_config config = typical();
@@ -144,6 +156,16 @@ static struct domain_config with_disks(void)
 	return config;
 }
 
+Test(vm_domain_xml, on_another_host_the_streams_come_over_the_connection)
+{
+	struct domain_config config = typical();
+
+	config.cpuset = NULL;
+	config.n_serials = 0;
+	config.channel = "bench.control";
+	check_golden(&config, "remote");
+}
+
 Test(vm_domain_xml, disks_with_limits)
 {
 	struct domain_config config = with_disks();
@@ -157,6 +179,30 @@ Test(vm_domain_xml, disks_without_pci)
 
 	config.machine = "microvm";
 	check_golden(&config, "microvm-disks");
+}
+
+static struct domain_config with_share(enum domain_share_kind kind)
+{
+	struct domain_config config = typical();
+
+	config.share = (struct domain_share){.kind = kind, .socket = "/run/bench/0/vm/a1.0.fs", .folder = "/srv/tree", .tag = "bench-root"};
+	return config;
+}
+
+Test(vm_domain_xml, a_folder_by_virtiofs)
+{
+	struct domain_config config = with_share(DOMAIN_SHARE_VIRTIOFS);
+
+	check_golden(&config, "q35-virtiofs");
+	config.machine = "microvm";
+	check_golden(&config, "microvm-virtiofs");
+}
+
+Test(vm_domain_xml, a_folder_by_9p)
+{
+	struct domain_config config = with_share(DOMAIN_SHARE_9P);
+
+	check_golden(&config, "q35-9p");
 }
 
 Test(vm_domain_xml, libvirt_accepts_disks)

@@ -213,9 +213,10 @@ Test(vm_os_disk, the_kernel_is_told_where_the_system_is)
 	struct error err = {0};
 	char line[512];
 
-	cr_assert_eq(host_os_command_line(&(struct vm_options){.os = VM_OS_DIRECT, .append = "debug"}, true, line, sizeof(line), &err), 0);
+	cr_assert_eq(host_os_command_line(&(struct vm_options){.os = VM_OS_DIRECT, .append = "debug"}, true, 0, line, sizeof(line), &err),
+		     0);
 	cr_assert(strstr(line, " root=/dev/vda ") && strstr(line, " init=" OS_IMAGE_AGENT " BENCH_INIT=/sbin/init debug"), "%s", line);
-	cr_assert_eq(host_os_command_line(&(struct vm_options){.os = VM_OS_FIRMWARE}, true, line, sizeof(line), &err), 0);
+	cr_assert_eq(host_os_command_line(&(struct vm_options){.os = VM_OS_FIRMWARE}, true, 0, line, sizeof(line), &err), 0);
 	cr_assert(strstr(line, " root=/dev/vda2 ") && strstr(line, "systemd.firstboot=off"), "%s", line);
-	cr_assert_eq(host_os_command_line(&(struct vm_options){.os = VM_OS_DIRECT}, true, line, 40, &err), -E2BIG);
+	cr_assert_eq(host_os_command_line(&(struct vm_options){.os = VM_OS_DIRECT}, true, 0, line, 40, &err), -E2BIG);
 }

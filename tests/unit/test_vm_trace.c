@@ -230,9 +230,9 @@ Test(vm_steps, of_a_boot_follow_each_other_without_a_gap)
 	struct driver_info info = {0};
 	struct step_times times = {0};
 
-	vm_steps_declare(false, &info);
-	vm_steps_report(false, &view, &timeline, &times);
-	vm_steps_report(false, &view, &timeline, NULL); /* nobody asked */
+	vm_steps_declare(VM_STEPS_BOOT, &info);
+	vm_steps_report(VM_STEPS_BOOT, &view, &(struct instance){.steps = &times}, &timeline);
+	vm_steps_report(VM_STEPS_BOOT, &view, &(struct instance){0}, &timeline); /* nobody asked */
 	cr_assert_eq(info.steps.n, 8);
 	cr_expect_eq(times.present, 0xff);
 	cr_expect_eq(times.at[0].begin_ns, 100);
@@ -248,9 +248,27 @@ Test(vm_steps, what_was_not_seen_is_absent)
 	struct step_times times = {0};
 
 	timeline.present &= ~(1u << MARK_KERNEL);
-	vm_steps_report(false, &view, &timeline, &times);
+	vm_steps_report(VM_STEPS_BOOT, &view, &(struct instance){.steps = &times}, &timeline);
 	/* Neither fork nor options, nor the kernel's entry: both steps at each of them are gone. */
 	cr_expect_eq(times.present, 1u << 3 | 1u << 4 | 1u << 7);
+}
+
+/* QEMU loads it by itself: one step less, and no gap. */
+Test(vm_steps, of_a_kernel_whose_begin_nobody_sees)
+{
+	const struct vm_view view = {.forked_ns = 150, .begun_ns = 200, .launched_ns = 300, .created_ns = 400, .resumed_ns = 510};
+	struct timeline timeline = ladder();
+	struct driver_info info = {0};
+	struct step_times times = {0};
+
+	timeline.present &= ~(1u << MARK_KERNEL);
+	vm_steps_declare(VM_STEPS_DIRECT, &info);
+	vm_steps_report(VM_STEPS_DIRECT, &view, &(struct instance){.steps = &times}, &timeline);
+	cr_assert_eq(info.steps.n, 7);
+	cr_expect_eq(times.present, 0x7f);
+	cr_expect_eq(times.at[5].begin_ns, 500);
+	cr_expect_eq(times.at[5].end_ns, 800);
+	cr_expect_eq(times.at[6].end_ns, 900);
 }
 
 Test(vm_steps, of_a_restored_machine_know_no_kernel)
@@ -261,10 +279,50 @@ Test(vm_steps, of_a_restored_machine_know_no_kernel)
 	struct step_times times = {0};
 
 	timeline.present &= ~(1u << MARK_KERNEL | 1u << MARK_INIT);
-	vm_steps_declare(true, &info);
-	vm_steps_report(true, &view, &timeline, &times);
+	vm_steps_declare(VM_STEPS_RESTORE, &info);
+	vm_steps_report(VM_STEPS_RESTORE, &view, &(struct instance){.steps = &times}, &timeline);
 	cr_assert_eq(info.steps.n, 6);
 	cr_expect_eq(times.present, 0x3f);
 	cr_expect_eq(times.at[5].begin_ns, 500);
 	cr_expect_eq(times.at[5].end_ns, 900);
+}
+
+Test(vm_steps, of_a_container_in_a_machine_show_the_runtime)
+{
+	const struct vm_view view = {.forked_ns = 150, .begun_ns = 200, .launched_ns = 300, .created_ns = 400, .resumed_ns = 510};
+	struct timeline timeline = ladder();
+	struct driver_info info = {0};
+	struct step_times times = {0};
+
+	timeline_mark_at(&timeline, MARK_MAIN, 880);
+	vm_steps_declare(VM_STEPS_CONTAINER, &info);
+	vm_steps_report(VM_STEPS_CONTAINER, &view, &(struct instance){.steps = &times, .runtime_ns = 830}, &timeline);
+	cr_assert_eq(info.steps.n, 10);
+	cr_expect_eq(times.present, 0x3ff);
+	for (size_t i = 1; i < 10; i++)
+		cr_expect_eq(times.at[i].begin_ns, times.at[i - 1].end_ns, "step %zu", i);
+	cr_expect_eq(times.at[8].begin_ns, 830);
+	cr_expect_eq(times.at[8].end_ns, 880);
+	cr_expect_eq(times.at[9].end_ns, 900);
+
+	/* A runtime that was not heard of is no step, and neither is what it would have ended. */
+	times = (struct step_times){0};
+	vm_steps_report(VM_STEPS_CONTAINER, &view, &(struct instance){.steps = &times}, &timeline);
+	cr_expect_eq(times.present, 0x27f);
+}
+
+Test(vm_steps, of_a_shared_machine_begin_with_the_request)
+{
+	struct timeline timeline = {0};
+	struct driver_info info = {0};
+	struct step_times times = {0};
+
+	timeline_mark_at(&timeline, MARK_REQUEST, 100);
+	timeline_mark_at(&timeline, MARK_MAIN, 180);
+	timeline_mark_at(&timeline, MARK_READY, 200);
+	vm_steps_declare(VM_STEPS_SHARED, &info);
+	vm_steps_report(VM_STEPS_SHARED, &(struct vm_view){.launched_ns = 1}, &(struct instance){.steps = &times}, &timeline);
+	cr_assert_eq(info.steps.n, 2);
+	cr_expect_eq(times.present, 3);
+	cr_expect(times.at[0].begin_ns == 100 && times.at[0].end_ns == 180 && times.at[1].end_ns == 200);
 }

@@ -176,7 +176,7 @@ static __attribute__((unused)) void prepare(struct scene *s)
 
 	bool can = vm_host_probe(&s->options, reason, sizeof(reason), remedy, sizeof(remedy)) != VM_NO;
 
-	if (can && kernel_choose(NULL, s->cache_dir, NULL, NULL, &kernel, &err) < 0) {
+	if (can && kernel_choose(arch_host(), NULL, s->cache_dir, NULL, NULL, &kernel, &err) < 0) {
 		snprintf(reason, sizeof(reason), "%.399s", err.message);
 		can = false;
 	}
