@@ -64,7 +64,7 @@ static int collect_output(int fd, int64_t deadline_ns, char *ret, size_t size)
 	size_t used = 0;
 
 	for (;;) {
-		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
+		int64_t left_ms = (deadline_ns - clock_now_ns() + 999999) / 1000000;
 		struct pollfd pfd = {.fd = fd, .events = POLLIN};
 		char discard[4096];
 
