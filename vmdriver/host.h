@@ -69,6 +69,10 @@ struct vm {
 	struct share share;                             /* its virtiofsd; `died` and `watch` under host->mutex */
 };
 
+/* Parts of vm.c for vm_end.c: puts a machine into the host's list or takes it out; closes its streams, removes its files, frees it. */
+void machine_enlist(struct vm *vm, bool in);
+void machine_free(struct vm *vm);
+
 /* Where the QEMU of this architecture is, as libvirt looks for it; -ENOENT with the remedy when it is not installed. */
 int host_find_qemu(const struct arch *arch, struct error *err);
 

@@ -37,10 +37,12 @@ static pid_t echo_on_host(void)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;) {
+			const struct timeval patience = {.tv_sec = 20};
 			char block[256];
 			int peer = accept(fd, NULL, NULL);
 			ssize_t got;
 
+			setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 			while (peer >= 0 && (got = read(peer, block, sizeof(block))) > 0)
 				if (write(peer, block, (size_t)got) != got)
 					break;
