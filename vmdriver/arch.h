@@ -11,7 +11,8 @@ struct arch {
 	const char *machines[3]; /* types of machines, the default first; NULL ends them */
 	const char *emulator, *package;
 	const char *console, *control; /* the guest's ttys: of the kernel, of the program init_path */
-	const char *cpu_model;         /* under TCG; NULL: QEMU's default */
+	const char *cpu_model;         /* under TCG */
+	const char *cpu_feature;       /* which that model gets beside its own; NULL: none */
 };
 
 /* NULL or "": this host's own. An unknown one is an error with those that are known. */

@@ -70,15 +70,17 @@ int host_command_line(const struct arch *arch, const char *machine, bool tcg, ui
 		      char *ret, size_t size, struct error *err)
 {
 	bool microvm = strcmp(machine, "microvm") == 0, x86 = strcmp(arch->name, "x86_64") == 0;
-	char frequency[48] = "";
+	char counter[64] = "";
 
 	/* An emulated guest measures its counter against an emulated timer, and takes long for it, or a wrong answer, beside a busy neighbour; microvm has
-	 * no such timer and would try for ever. Under KVM the host tells it (kvm_get_tsc_khz() of arch/x86/kernel/kvmclock.c). */
+	 * no such timer and would try for ever. Later it compares the two, on microvm with the number of its ticks; of these a busy host loses some, the guest
+	 * blames its counter, and from then on has a clock of 4 ms and 250 ticks a second. The counter is the host's own: nothing needs a comparison. Under KVM
+	 * the host tells it (kvm_get_tsc_khz() of arch/x86/kernel/kvmclock.c). */
 	if (khz > 0 && x86 && tcg)
-		snprintf(frequency, sizeof(frequency), " tsc_early_khz=%llu", (unsigned long long)khz);
+		snprintf(counter, sizeof(counter), " tsc_early_khz=%llu tsc=reliable", (unsigned long long)khz);
 
 	int length = snprintf(ret, size, COMMAND_LINE_COMMON "%s%s%s%s%s%s%s", arch->console, arch->control, microvm ? " reboot=t" : "",
-			      tcg && x86 ? NO_TIMER_CHECK : "", frequency, tunes[tune].all, x86 ? tunes[tune].x86 : "",
+			      tcg && x86 ? NO_TIMER_CHECK : "", counter, tunes[tune].all, x86 ? tunes[tune].x86 : "",
 			      append && append[0] ? " " : "", append ? append : "");
 
 	if (length < 0 || (size_t)length >= size)

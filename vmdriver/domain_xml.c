@@ -109,6 +109,8 @@ static void write_os(xmlTextWriterPtr w, const struct domain_config *c)
 		attribute(w, "match", "exact");
 		attribute(w, "check", "none");
 		element(w, "model", c->cpu_model);
+		if (c->cpu_feature)
+			leaf(w, "feature", "policy", "require", "name", c->cpu_feature);
 		close_element(w);
 	}
 }

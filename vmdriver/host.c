@@ -171,6 +171,7 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	d->arch = host->arch->name;
 	d->host_cpu = kvm;
 	d->cpu_model = kvm ? NULL : host->arch->cpu_model;
+	d->cpu_feature = kvm ? NULL : host->arch->cpu_feature;
 	d->cmdline = line;
 	if (!o->os)
 		rc = host_tell_root(o, line, sizeof(host->facts.command_line), err);
@@ -185,8 +186,8 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 	return 0;
 }
 
-/* The word after `option` in QEMU's arguments, up to the first comma: "-machine pc-q35-7.2,usb=off" gives "pc-q35-7.2". */
-static void argument_of(const char *arguments, const char *option, char *ret, size_t size)
+/* The word after `option` in QEMU's arguments, up to the first of `ends`: "-machine pc-q35-7.2,usb=off" gives "pc-q35-7.2". */
+static void argument_of(const char *arguments, const char *option, const char *ends, char *ret, size_t size)
 {
 	const char *at = strstr(arguments, option);
 
@@ -194,7 +195,7 @@ static void argument_of(const char *arguments, const char *option, char *ret, si
 		return;
 	at += strlen(option);
 	at += strspn(at, " '");
-	snprintf(ret, size, "%.*s", (int)strcspn(at, ",' \n\\"), at);
+	snprintf(ret, size, "%.*s", (int)strcspn(at, ends), at);
 }
 
 /* What libvirt makes of our words is what QEMU gets, and what a result should say. */
@@ -203,12 +204,12 @@ static void note_arguments(struct vm_host *host, const char *arguments)
 	struct vm_facts *f = &host->facts;
 
 	snprintf(f->machine_full, sizeof(f->machine_full), "%s", f->machine);
-	argument_of(arguments, " -machine ", f->machine_full, sizeof(f->machine_full));
+	argument_of(arguments, " -machine ", ",' \n\\", f->machine_full, sizeof(f->machine_full));
 	snprintf(f->cpu_model, sizeof(f->cpu_model), "QEMU's default");
 	if (host->domain.host_cpu)
 		snprintf(f->cpu_model, sizeof(f->cpu_model), "host-passthrough");
 	else
-		argument_of(arguments, " -cpu ", f->cpu_model, sizeof(f->cpu_model));
+		argument_of(arguments, " -cpu ", "' \n\\", f->cpu_model, sizeof(f->cpu_model));
 }
 
 /* Lets libvirt turn the description into QEMU's arguments without starting anything: a refusal comes here, as one error before the run, and

@@ -100,7 +100,7 @@ void host_proof_domain(const struct vm_host *host, int64_t kernel_needs_bytes, c
 	*ret = host->domain;
 	ret->type = "kvm";
 	ret->host_cpu = true;
-	ret->cpu_model = NULL;
+	ret->cpu_model = ret->cpu_feature = NULL;
 	ret->memory_bytes = 2 * kernel_needs_bytes > PROOF_MEMORY ? 2 * kernel_needs_bytes : PROOF_MEMORY;
 	ret->vcpus = 1;
 	ret->cpuset = NULL;

@@ -150,7 +150,7 @@ struct vm_facts {
 	char arch[16];                /* the guest's: "x86_64" */
 	char machine[32];             /* as it was asked for: "q35" */
 	char machine_full[64];        /* as QEMU gets it: "pc-q35-7.2"; empty where no QEMU is behind the connection */
-	char cpu_model[64];           /* "host-passthrough", "qemu64"; likewise */
+	char cpu_model[64];           /* "host-passthrough", "qemu64,arat=on"; likewise */
 	char uri[256];                /* without the root of the embedded driver */
 	char kernel_version[128];
 	char kernel_source[256]; /* where the kernel file came from */

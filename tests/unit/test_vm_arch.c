@@ -64,11 +64,11 @@ Test(vm_arch, command_lines_have_the_ports_and_words_of_their_own)
 	cr_assert(strstr(line, "console=ttyAMA0 ") && strstr(line, "BENCH_CONTROL=/dev/ttyS0 ") && strstr(line, "mitigations=off") &&
 			  strstr(line, " a=b"),
 		  "%s", line);
-	cr_assert_not(strstr(line, "no_timer_check") || strstr(line, "tsc_early") || strstr(line, "noreplace-smp") ||
+	cr_assert_not(strstr(line, "no_timer_check") || strstr(line, "tsc") || strstr(line, "noreplace-smp") ||
 			      strstr(line, "initcall_blacklist"),
 		      "%s", line);
 	cr_assert_eq(host_command_line(arch_by_name("x86_64"), "q35", true, 2500000, VM_TUNE_ALL, NULL, line, sizeof(line), NULL), 0);
-	cr_assert(strstr(line, "console=ttyS1 ") && strstr(line, " tsc_early_khz=2500000 ") && strstr(line, "no_timer_check") &&
+	cr_assert(strstr(line, "console=ttyS1 ") && strstr(line, " tsc_early_khz=2500000 tsc=reliable ") && strstr(line, "no_timer_check") &&
 			  strstr(line, "noreplace-smp") && strstr(line, "initcall_blacklist"),
 		  "%s", line);
 }

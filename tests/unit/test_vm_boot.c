@@ -6,10 +6,10 @@ static void check_facts(const struct vm_facts *f, const char *machine_start)
 	bool tcg = strcmp(f->accelerator, "tcg") == 0;
 
 	check(strncmp(f->machine_full, machine_start, strlen(machine_start)) == 0, "QEMU's machine is '%s'", f->machine_full);
-	check(strcmp(f->cpu_model, tcg ? "qemu64" : "host-passthrough") == 0, "CPU model '%s'", f->cpu_model);
+	check(strcmp(f->cpu_model, tcg ? "qemu64,arat=on" : "host-passthrough") == 0, "CPU model '%s'", f->cpu_model);
 	check(f->accelerator_reason[0] && (f->accelerator_remedy[0] || !tcg), "no reason or remedy for %s", f->accelerator);
 	check(f->kernel_version[0] && f->command_line[0] && f->qemu_version[0] && f->libvirt_version[0], "a version is missing");
-	check(!!strstr(f->command_line, "tsc_early_khz") == tcg, "command line: %s", f->command_line);
+	check(!!strstr(f->command_line, " tsc=reliable") == tcg, "command line: %s", f->command_line);
 }
 
 static void act_five(struct scene *s)
