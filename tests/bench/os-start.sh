@@ -32,7 +32,7 @@ chmod 755 "$work"
 
 # Makes the image, and tells where it is.
 "$bin/bench" run startup --driver container:os --n 1 --warmup 0 --out "$work/first" >/dev/null
-cache=${BENCH_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/bench}
+cache=${BENCH_CACHE_DIR:-/var/cache/bench}
 root=$(find "$cache/os" -maxdepth 2 -name root | head -n 1)
 [ -n "$root" ] || { echo "$0: no image below $cache/os" >&2; exit 3; }
 
