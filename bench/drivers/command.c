@@ -70,9 +70,8 @@ static int command_open(const struct driver_config *config, void **ret_state, st
 	if (command->stderr_fd < 0)
 		return error_errno(err, "memfd");
 	driver_info_set(ret_info, "command", "%s", text);
-	driver_info_note(
-		ret_info,
-		"limits are what the command line says, not what bench sets; memory is that of the program that was started alone");
+	driver_info_note(ret_info, "limits are what the command line says, not what bench sets; memory is that of the program that was "
+				   "started and of all that descends from it, not of a daemon beside");
 	*ret_state = take_ptr(command);
 	return 0;
 }

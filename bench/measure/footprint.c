@@ -1,7 +1,9 @@
 #include "footprint.h"
 
 #include <base/files.h>
+#include <bench/cleanup.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,43 @@ static void add_process(const char *root, pid_t pid, struct footprint *sum)
 	add(&sum->rss_bytes, field_kib(text, "Rss"));
 }
 
+/* A system of a few hundred processes; what is beyond is not counted. */
+enum { FAMILY_MAX = 1024, CHILDREN_TEXT = 16384 };
+
+struct family {
+	pid_t pids[FAMILY_MAX];
+	size_t n;
+};
+
+static void add_member(struct family *family, pid_t pid)
+{
+	for (size_t i = 0; i < family->n; i++)
+		if (family->pids[i] == pid)
+			return;
+	if (family->n < FAMILY_MAX)
+		family->pids[family->n++] = pid;
+}
+
+/* proc(5): each thread lists the children that it made. A kernel without CONFIG_PROC_CHILDREN has no such file: then a process stands alone. */
+static void add_children(const char *root, pid_t pid, struct family *family)
+{
+	char path[PATH_MAX], text[CHILDREN_TEXT];
+
+	if (path_format(path, sizeof(path), NULL, "%s/proc/%d/task", root, (int)pid) < 0)
+		return;
+	_cleanup_closedir_ DIR *threads = opendir(path);
+
+	for (struct dirent *entry; threads && (entry = readdir(threads));) {
+		char *at = text, *end;
+
+		if (path_format(path, sizeof(path), NULL, "/proc/%d/task/%s/children", (int)pid, entry->d_name) < 0 ||
+		    file_read(root, path, text, sizeof(text), NULL) < 0)
+			continue;
+		for (long child; (child = strtol(at, &end, 10)) > 0 && end != at; at = end)
+			add_member(family, (pid_t)child);
+	}
+}
+
 /* The first of two files that exists: cgroup v2's name, then v1's. */
 static int64_t counter(const char *root, const char *cgroup, const char *v2, const char *v1)
 {
@@ -48,9 +87,15 @@ static int64_t counter(const char *root, const char *cgroup, const char *v2, con
 void footprint_read(const char *root, const struct instance *instance, struct footprint *ret)
 {
 	struct footprint sum = FOOTPRINT_NONE;
+	struct family family = {.n = 0};
 
 	for (size_t i = 0; i < instance->n_pids; i++)
-		add_process(root, instance->pids[i], &sum);
+		add_member(&family, instance->pids[i]);
+	/* The list grows while it is walked: grandchildren come, too. */
+	for (size_t i = 0; i < family.n; i++) {
+		add_process(root, family.pids[i], &sum);
+		add_children(root, family.pids[i], &family);
+	}
 	if (instance->cgroup[0]) {
 		sum.cgroup_bytes = counter(root, instance->cgroup, "memory.current", "memory.usage_in_bytes");
 		sum.cgroup_peak_bytes = counter(root, instance->cgroup, "memory.peak", "memory.max_usage_in_bytes");

@@ -1,4 +1,4 @@
-/* Memory of an instance from outside: smaps_rollup of its processes and the counter of its cgroup. */
+/* Memory of an instance from outside: smaps_rollup of its processes, those that descend from them included, and the counter of its cgroup. */
 #pragma once
 
 #include <bench/footprint.h>

@@ -15,7 +15,7 @@ struct instance {
 	char id[48];                   /* unique on this host while the instance lives; set by the caller of start() */
 	int64_t deadline_ns;           /* CLOCK_MONOTONIC by which the instance must be ready; start() must not wait beyond it */
 	int read_fd, write_fd;         /* control stream to the agent; may be the same descriptor; -1 while there is none */
-	pid_t pids[INSTANCE_PIDS_MAX]; /* host pids that belong to it, the main one first */
+	pid_t pids[INSTANCE_PIDS_MAX]; /* host pids that belong to it, the main one first; what descends from them does, too */
 	size_t n_pids;
 	char cgroup[PATH_MAX];    /* absolute directory of its memory (v1) or unified (v2) cgroup, or empty */
 	struct step_times *steps; /* the caller's: start() fills in the steps that the driver declared; NULL: nobody asks */

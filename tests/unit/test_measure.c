@@ -148,13 +148,22 @@ Test(footprint, adds_processes_and_reads_either_cgroup)
 		instance.pids[instance.n_pids++] = pid;
 	}
 	instance.pids[instance.n_pids++] = 13; /* gone meanwhile */
+	/* 12 is a child of 11's second thread and counted once; 14 is a grandchild, of 12. */
+	cr_assert_eq(dir_make(scratch_path(&scratch, "proc/11/task/11"), 0755, NULL), 0);
+	cr_assert_eq(dir_make(scratch_path(&scratch, "proc/11/task/15"), 0755, NULL), 0);
+	cr_assert_eq(dir_make(scratch_path(&scratch, "proc/12/task/12"), 0755, NULL), 0);
+	cr_assert_eq(dir_make(scratch_path(&scratch, "proc/14"), 0755, NULL), 0);
+	scratch_write(&scratch, "proc/11/task/11/children", "");
+	scratch_write(&scratch, "proc/11/task/15/children", "12 ");
+	scratch_write(&scratch, "proc/12/task/12/children", "16 14 ");
+	scratch_write(&scratch, "proc/14/smaps_rollup", "Rss:  1000 kB\nPss:  500 kB\nPrivate_Clean: 300 kB\nPrivate_Dirty: 0 kB\n");
 	cr_assert_eq(dir_make(scratch_path(&scratch, "cg"), 0755, NULL), 0);
 	strcpy(instance.cgroup, "/cg");
 	scratch_write(&scratch, "cg/memory.usage_in_bytes", "4096\n");
 	footprint_read(scratch.path, &instance, &footprint);
-	cr_expect_eq(footprint.rss_bytes, 200 * 1024);
-	cr_expect_eq(footprint.pss_bytes, 100 * 1024);
-	cr_expect_eq(footprint.uss_bytes, 60 * 1024);
+	cr_expect_eq(footprint.rss_bytes, 1200 * 1024);
+	cr_expect_eq(footprint.pss_bytes, 600 * 1024);
+	cr_expect_eq(footprint.uss_bytes, 360 * 1024);
 	cr_expect_eq(footprint.cgroup_bytes, 4096);
 	cr_expect_eq(footprint.cgroup_peak_bytes, FOOTPRINT_UNKNOWN);
 	scratch_write(&scratch, "cg/memory.current", "8192\n");
