@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A daemon that stands still is given up after KEEPALIVE_S * KEEPALIVE_COUNT seconds. */
+/* A daemon that stands still is given up after KEEPALIVE_S * (KEEPALIVE_COUNT + 1) seconds. */
 enum { KEEPALIVE_S = 2, KEEPALIVE_COUNT = 5 };
 
 struct connection {

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* libvirt's words for a monitor that closed. */
+/* libvirt's words for a monitor that closed, or for a process that it was about to set up ("cannot set CPU affinity on process 7: No such process"). */
 static bool only_gone(const char *text)
 {
 	return strstr(text, "process exited while connecting to monitor") || strstr(text, "unexpectedly closed the monitor") ||
-	       strstr(text, "End of file from qemu monitor");
+	       strstr(text, "End of file from qemu monitor") || strstr(text, ": No such process");
 }
 
 bool virt_error_qemu_words(const char *text, char *ret, size_t size)

@@ -19,7 +19,7 @@ enum { OPT_CHECK = 256, OPT_CACHE };
 
 static const struct argp_option option_table[] = {
 	{"check", OPT_CHECK, NULL, 0, "only say what is left; exit status 1 if there is anything", 0},
-	{"cache", OPT_CACHE, NULL, 0, "also remove the cache (kernels, initramfs images, accelerator proofs)", 0},
+	{"cache", OPT_CACHE, NULL, 0, "also remove the cache (kernels, disk images, complete systems, accelerator proofs)", 0},
 	{0},
 };
 

@@ -52,7 +52,7 @@ static const struct argp_option option_table[] = {
 	{"vcpus", OPT_VCPUS, "COUNT", 0, "CPUs of every instance that can be limited (default 1)", 0},
 	{"connect", OPT_CONNECT, "URI", 0, "libvirt connection of the vm driver (default qemu:///embed: no daemon)", 1},
 	{"kernel", OPT_KERNEL, "FILE", 0, "guest kernel (default: the host's, else a distribution kernel that is downloaded)", 1},
-	{"machine", OPT_MACHINE, "TYPE", 0, "machine type of the guest (default q35)", 1},
+	{"machine", OPT_MACHINE, "TYPE", 0, "machine type of the guest (default: the kind's, else q35)", 1},
 	{"without", OPT_WITHOUT, "FEATURE:OPTIONS", 0, "anatomy: a variant that lacks a feature, e.g. 'network namespace:net=host'", 2},
 	{"with", OPT_WITH, "FEATURE:OPTIONS", 0, "anatomy: a variant that has a feature more", 2},
 	{"agent", OPT_AGENT, "FILE", 0, "the static agent to run (default: the one beside this program)", 1},

@@ -1,4 +1,4 @@
-/* The container's plan as text, against golden files. Nothing is started, no privilege is needed. With BENCH_UPDATE_GOLDEN set the files are written. */
+/* The container's plan as text, against golden files. Nothing is started, no privilege is needed. With BENCH_GOLDEN_WRITE set the files are written. */
 #include <runtime/container.h>
 #include <runtime/rootfs.h>
 
@@ -81,7 +81,7 @@ static void compare(const struct container_options *options, const char *golden)
 	if (faccessat(AT_FDCWD, BENCH_TEST_DATA "/cgroup-hybrid/sys/fs/cgroup/cpu", W_OK, AT_EACCESS) < 0)
 		skip("this user may not write to the test data");
 	snprintf(path, sizeof(path), "%s/%s", BENCH_TEST_DATA, golden);
-	if (getenv("BENCH_UPDATE_GOLDEN"))
+	if (getenv("BENCH_GOLDEN_WRITE"))
 		cr_assert_eq(file_write_atomic(path, text, strlen(text), 0644, &err), 0, "%s", err.message);
 	cr_assert_geq(file_read("", path, want, sizeof(want), &err), 0, "%s", err.message);
 	text[strlen(text) - 1] = '\0'; /* file_read removes the last line break */
