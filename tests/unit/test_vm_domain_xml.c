@@ -66,6 +66,8 @@ Test(vm_domain_xml, microvm)
 	struct domain_config config = typical();
 
 	config.machine = "microvm";
+	config.cpu_model = "qemu64";
+	config.cpu_feature = "arat";
 	config.cpuset = "0-1,3";
 	check_golden(&config, "microvm-tcg");
 }
