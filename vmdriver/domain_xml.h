@@ -43,10 +43,10 @@ struct domain_share {
 
 struct domain_config {
 	const char *name;
-	const char *type;      /* libvirt's domain type: "kvm", "qemu" (its word for TCG) or "test" */
-	const char *machine;   /* "q35", "microvm", "virt"; NULL: QEMU's default */
-	const char *arch;      /* NULL: x86_64; "aarch64" */
-	const char *cpu_model; /* NULL: QEMU's default; e.g. "cortex-a72" */
+	const char *type;        /* libvirt's domain type: "kvm", "qemu" (its word for TCG) or "test" */
+	const char *machine;     /* "q35", "microvm", "virt"; NULL: QEMU's default */
+	const char *arch;        /* NULL: x86_64; "aarch64" */
+	const char *cpu_model;   /* NULL: QEMU's default; e.g. "cortex-a72" */
 	const char *cpu_feature; /* that the model gets beside its own; NULL: none */
 	int64_t memory_bytes;
 	int vcpus;

@@ -121,8 +121,9 @@ void vm_report(const struct vm_facts *facts, const struct vm_options *options, i
 						    : "but it owns root's files: Landlock does not keep it from them (not in this kernel, "
 						      "or not beside virtiofsd)");
 	else if (geteuid() == 0 && strcmp(facts->uri, VM_URI_EMBED) == 0)
-		driver_info_note(info, "no user namespace can be had: libvirt runs as root, QEMU as the account that libvirt has for it, and "
-				       "neither is confined");
+		driver_info_note(info,
+				 "no user namespace can be had: libvirt runs as root, QEMU as the account that libvirt has for it, and "
+				 "neither is confined");
 	report_daemon(facts, info);
 	report_limits(facts, options, info);
 	report_start(facts, info);

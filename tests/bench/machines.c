@@ -1,10 +1,10 @@
 #include "machines.h"
+#include "../line.h"
 
 #include <base/files.h>
 #include <bench/timeline.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,27 +21,6 @@ static void on_signal(int number)
 	interrupted = number;
 }
 
-/* False: the time is over, or the stream has ended. */
-static bool read_line(int fd, int64_t deadline_ns, char line[MACHINES_LINE])
-{
-	size_t used = 0;
-
-	for (;;) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
-		char c;
-
-		if (left_ms <= 0 || poll(&readable, 1, (int)left_ms) != 1 || read(fd, &c, 1) != 1)
-			return false;
-		if (c == '\n')
-			break;
-		if (used + 1 < MACHINES_LINE)
-			line[used++] = c;
-	}
-	line[used] = '\0';
-	return true;
-}
-
 bool machines_answers(const struct vm *vm, int64_t deadline_ns)
 {
 	int fd = vm_view(vm)->control_fd;
@@ -50,7 +29,7 @@ bool machines_answers(const struct vm *vm, int64_t deadline_ns)
 	if (dprintf(fd, "ping\n") < 0)
 		return false;
 	while (strcmp(line, "pong") != 0)
-		if (!read_line(fd, deadline_ns, line))
+		if (!line_read(fd, deadline_ns, line, sizeof(line)))
 			return false;
 	return true;
 }
@@ -60,7 +39,7 @@ bool machines_greets(const struct vm *vm, int64_t deadline_ns)
 	char line[MACHINES_LINE] = "";
 
 	while (strncmp(line, "hello bench-agent", 17) != 0)
-		if (!read_line(vm_view(vm)->control_fd, deadline_ns, line))
+		if (!line_read(vm_view(vm)->control_fd, deadline_ns, line, sizeof(line)))
 			return false;
 	return true;
 }

@@ -11,6 +11,8 @@
  *   host      all is in the host's page cache, nothing in the guest's
  *   again     the same files once more
  *   direct-read, direct-write   blocks of 1 MiB past all caches (O_DIRECT; a machine's disk with cache=none) */
+#include "../line.h"
+
 #include <base/files.h>
 #include <base/journal.h>
 #include <bench/cleanup.h>
@@ -22,7 +24,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,22 +94,8 @@ static void forget(const char *path)
 
 static void read_line(int fd, char line[LINE_SIZE])
 {
-	int64_t deadline_ns = clock_now_ns() + ANSWER_S * INT64_C(1000000000);
-	size_t used = 0;
-
-	for (;;) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
-		char c;
-
-		if (left_ms <= 0 || poll(&readable, 1, (int)left_ms) != 1 || read(fd, &c, 1) != 1)
-			die("no answer");
-		if (c == '\n')
-			break;
-		if (used + 1 < LINE_SIZE)
-			line[used++] = c;
-	}
-	line[used] = '\0';
+	if (!line_read(fd, clock_now_ns() + ANSWER_S * INT64_C(1000000000), line, LINE_SIZE))
+		die("no answer");
 }
 
 static void await_hello(int fd)

@@ -49,7 +49,7 @@ static bool open_world(struct world *w, const struct scene *s, const char *machi
 
 static bool hear(struct world *w, const char *begin, char *ret, size_t size)
 {
-	while (read_line(w->instance.read_fd, in_ms(READY_MS), ret, size))
+	while (line_read(w->instance.read_fd, in_ms(READY_MS), ret, size))
 		if (strncmp(ret, begin, strlen(begin)) == 0)
 			return true;
 	fail("no line '%s'", begin);
@@ -106,7 +106,7 @@ static long fact_now(struct world *w, const char *key)
 
 	snprintf(wanted, sizeof(wanted), "fact %s=", key);
 	say(w, "guest look\n");
-	while (read_line(w->instance.read_fd, in_ms(READY_MS), line, sizeof(line)) && strcmp(line, "facts end") != 0)
+	while (line_read(w->instance.read_fd, in_ms(READY_MS), line, sizeof(line)) && strcmp(line, "facts end") != 0)
 		if (strncmp(line, wanted, strlen(wanted)) == 0)
 			value = strtol(line + strlen(wanted), NULL, 10);
 	return value;

@@ -17,7 +17,7 @@ static int64_t boot_to_death(struct vm_host *host, bool kill_it, char *ret_why, 
 
 	int64_t start_ns = clock_now_ns(), deadline_ns = in_ms(READY_MS);
 
-	while (read_line(vm_view(vm)->control_fd, deadline_ns, line, sizeof(line)))
+	while (line_read(vm_view(vm)->control_fd, deadline_ns, line, sizeof(line)))
 		;
 	vm_diagnose(vm, ret_why, size);
 

@@ -120,7 +120,7 @@ static pid_t host_side(int *ret_fd)
 
 		close(pair[0]);
 		pid_t echo = echo_on_host();
-		while (read_line(pair[1], in_ms(READY_MS), address, sizeof(address)))
+		while (line_read(pair[1], in_ms(READY_MS), address, sizeof(address)))
 			dprintf(pair[1], "%s\n", host_reaches(address) ? "reached" : "not reached");
 		stop_echo(echo);
 		_exit(0);
@@ -143,7 +143,7 @@ static void act_two_guests(struct scene *s)
 		expect(a, listen_line, "listening");
 		check(strcmp(vm_view(a)->address, vm_view(b)->address) != 0, "two guests with one address");
 		dprintf(fd, "%s\n", vm_view(a)->address);
-		check(read_line(fd, in_ms(READY_MS), answer, sizeof(answer)) && strcmp(answer, "reached") == 0,
+		check(line_read(fd, in_ms(READY_MS), answer, sizeof(answer)) && strcmp(answer, "reached") == 0,
 		      "the host does not reach guest %s", vm_view(a)->address);
 		expect_reached(b, vm_view(a)->address);
 		expect_reached(a, gateway_of(vm_view(a)->address));
@@ -239,13 +239,13 @@ static void keep_container(struct scene *s, const char *bridge, int fd)
 	struct member member;
 
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", s->run_dir);
-	if (open_container(s, bridge, rootfs, &member) && read_line(member.fd, in_ms(READY_MS), line, sizeof(line))) {
+	if (open_container(s, bridge, rootfs, &member) && line_read(member.fd, in_ms(READY_MS), line, sizeof(line))) {
 		dprintf(member.fd, "listen %d\n", PORT);
-		check(read_line(member.fd, in_ms(READY_MS), line, sizeof(line)) && strcmp(line, "listening") == 0, "container: '%s'", line);
+		check(line_read(member.fd, in_ms(READY_MS), line, sizeof(line)) && strcmp(line, "listening") == 0, "container: '%s'", line);
 		dprintf(fd, "%s\n", member.container.link.address);
-		while (read_line(fd, in_ms(READY_MS), line, sizeof(line))) {
+		while (line_read(fd, in_ms(READY_MS), line, sizeof(line))) {
 			dprintf(member.fd, "%s\n", line);
-			if (!read_line(member.fd, in_ms(READY_MS), line, sizeof(line)))
+			if (!line_read(member.fd, in_ms(READY_MS), line, sizeof(line)))
 				strcpy(line, "silence");
 			dprintf(fd, "%s\n", line);
 		}
@@ -257,12 +257,12 @@ static void exchange_with(struct vm *vm, int keeper)
 {
 	char address[64] = "", line[256] = "", request[64];
 
-	check(read_line(keeper, in_ms(READY_MS), address, sizeof(address)), "the container has no address");
+	check(line_read(keeper, in_ms(READY_MS), address, sizeof(address)), "the container has no address");
 	snprintf(request, sizeof(request), "listen %d", PORT);
 	expect(vm, request, "listening");
 	expect_reached(vm, address);
 	dprintf(keeper, "connect %s %d\n", vm_view(vm)->address, PORT);
-	check(read_line(keeper, in_ms(READY_MS), line, sizeof(line)) && strcmp(line, "reached") == 0, "the container to the guest: '%s'",
+	check(line_read(keeper, in_ms(READY_MS), line, sizeof(line)) && strcmp(line, "reached") == 0, "the container to the guest: '%s'",
 	      line);
 }
 

@@ -202,7 +202,7 @@ static void kill_daemon(struct vm_host *host, size_t which)
 	}
 	int64_t start_ns = clock_now_ns();
 	kill(vm_view(vm)->helpers[which], SIGKILL);
-	while (read_line(vm_view(vm)->control_fd, in_ms(READY_MS), line, sizeof(line)))
+	while (line_read(vm_view(vm)->control_fd, in_ms(READY_MS), line, sizeof(line)))
 		;
 	check(clock_now_ns() - start_ns < INT64_C(5000000000), "noticed after %lld ms", (long long)(clock_now_ns() - start_ns) / 1000000);
 	vm_diagnose(vm, why, sizeof(why));
@@ -219,7 +219,7 @@ static void kill_qemu(struct vm_host *host)
 	if (!vm)
 		return;
 	kill(vm_view(vm)->pid, SIGKILL);
-	while (read_line(vm_view(vm)->control_fd, in_ms(READY_MS), line, sizeof(line)))
+	while (line_read(vm_view(vm)->control_fd, in_ms(READY_MS), line, sizeof(line)))
 		;
 	vm_diagnose(vm, why, sizeof(why));
 	check(strstr(why, "QEMU (process ") && strstr(why, "died or was killed"), "diagnosis: %s", why);
@@ -264,7 +264,7 @@ static void act_own_end(struct scene *s)
 
 	if (vm) {
 		expect(vm, "quit", "bye");
-		while (read_line(vm_view(vm)->control_fd, in_ms(READY_MS), line, sizeof(line)))
+		while (line_read(vm_view(vm)->control_fd, in_ms(READY_MS), line, sizeof(line)))
 			;
 		vm_diagnose(vm, why, sizeof(why));
 		check(strstr(why, "switched itself off"), "diagnosis: %s", why);

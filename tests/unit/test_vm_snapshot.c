@@ -94,10 +94,10 @@ static void answers(const struct vm_view *view, const char *who)
 	char line[512] = "";
 
 	check(write(view->control_fd, "ping\n", 5) == 5, "%s: cannot be asked", who);
-	check(read_line(view->control_fd, deadline_ns, line, sizeof(line)) && strncmp(line, "pong", 4) == 0, "%s: '%s' to a ping", who,
+	check(line_read(view->control_fd, deadline_ns, line, sizeof(line)) && strncmp(line, "pong", 4) == 0, "%s: '%s' to a ping", who,
 	      line);
 	check(write(view->control_fd, "memory\n", 7) == 7, "%s: cannot be asked", who);
-	check(read_line(view->control_fd, deadline_ns, line, sizeof(line)) && strncmp(line, "memory total=", 13) == 0, "%s: '%s'", who,
+	check(line_read(view->control_fd, deadline_ns, line, sizeof(line)) && strncmp(line, "memory total=", 13) == 0, "%s: '%s'", who,
 	      line);
 }
 

@@ -2,6 +2,8 @@
  * supervisor does; its child uses the library and reports in words; the guests run the agent. Afterwards nothing may be left. */
 #pragma once
 
+#include "../line.h"
+
 #include <base/files.h>
 #include <base/journal.h>
 #include <bench/cleanup.h>
@@ -13,7 +15,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,33 +52,12 @@ static int64_t in_ms(int64_t ms)
 	return clock_now_ns() + ms * 1000000;
 }
 
-/* Reads one line of the agent's; false at the end of the stream or the deadline. */
-static bool read_line(int fd, int64_t deadline_ns, char *ret, size_t size)
-{
-	size_t used = 0;
-	char c;
-
-	for (;;) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
-
-		if (left_ms <= 0 || poll(&readable, 1, (int)left_ms) != 1 || read(fd, &c, 1) != 1)
-			return false;
-		if (c == '\n') {
-			ret[used] = '\0';
-			return true;
-		}
-		if (used + 1 < size)
-			ret[used++] = c;
-	}
-}
-
 static bool reaches_pong(const struct vm_view *view)
 {
 	int64_t deadline_ns = in_ms(READY_MS);
 	char line[512];
 
-	while (read_line(view->control_fd, deadline_ns, line, sizeof(line))) {
+	while (line_read(view->control_fd, deadline_ns, line, sizeof(line))) {
 		if (strncmp(line, "hello bench-agent", 17) == 0 && write(view->control_fd, "ping\n", 5) != 5)
 			return false;
 		if (strncmp(line, "pong", 4) == 0)

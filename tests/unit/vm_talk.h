@@ -10,7 +10,7 @@ static __attribute__((unused)) bool ask(const struct vm *vm, const char *request
 	size_t length = strlen(request);
 
 	ret[0] = '\0';
-	return write(fd, request, length) == (ssize_t)length && write(fd, "\n", 1) == 1 && read_line(fd, in_ms(READY_MS), ret, size);
+	return write(fd, request, length) == (ssize_t)length && write(fd, "\n", 1) == 1 && line_read(fd, in_ms(READY_MS), ret, size);
 }
 
 static __attribute__((unused)) void expect(const struct vm *vm, const char *request, const char *answer)
