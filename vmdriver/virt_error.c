@@ -10,7 +10,7 @@
 static bool only_gone(const char *text)
 {
 	return strstr(text, "process exited while connecting to monitor") || strstr(text, "unexpectedly closed the monitor") ||
-	       strstr(text, "End of file from qemu monitor") || strstr(text, ": No such process");
+	       strstr(text, "End of file from qemu monitor") || (strstr(text, " process ") && strstr(text, ": No such process"));
 }
 
 bool virt_error_qemu_words(const char *text, char *ret, size_t size)

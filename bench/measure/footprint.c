@@ -34,7 +34,7 @@ static void add_process(const char *root, pid_t pid, struct footprint *sum)
 	add(&sum->rss_bytes, field_kib(text, "Rss"));
 }
 
-/* A system of a few hundred processes; what is beyond is not counted. */
+/* A system of a few hundred processes: what is beyond that, or a list of children that is longer, is not counted. */
 enum { FAMILY_MAX = 1024, CHILDREN_TEXT = 16384 };
 
 struct family {

@@ -55,7 +55,9 @@ exec_in box true || fail "the container did not survive that"
 "$BIN/bench" container inspect box >"$WORK/inspect"
 "$BIN/bench" container exec box sleep 1000 &
 pid=$!
-sleeping() { exec_in box sh -c 'ps | grep -v grep | grep -q "sleep 1000"'; }
+# The whole line: until its exec, the process has that of bench, which ends likewise.
+# shellcheck disable=SC2016 # for the inner shell
+sleeping() { exec_in box sh -c 'for line in /proc/[0-9]*/cmdline; do [ "$(tr "\0" " " <"$line")" = "sleep 1000 " ] && exit 0; done; exit 1' 2>/dev/null; }
 wait_until 10 sleeping
 if [ "$(/usr/bin/python3 -c 'import json, sys; print(len(json.load(sys.stdin)["cgroup_dirs"]))' <"$WORK/inspect")" -gt 0 ]; then
 	"$BIN/bench" container inspect box | /usr/bin/python3 -c 'import json, sys; assert len(json.load(sys.stdin)["processes"]) >= 3' ||

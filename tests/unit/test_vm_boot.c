@@ -132,7 +132,8 @@ Test(vm_boot, a_probe_is_quick_and_leaves_nothing)
 	play(&s, act_probe);
 }
 
-enum { SECONDS = 6, TICKS_S = 250, AWAY_MS = 300 };
+/* Seen are 18 a second. A tick that never stops comes 100 to 1,000 times. */
+enum { SECONDS = 6, WAKES_MAX = 60, AWAY_MS = 300 };
 
 /* How often the thread of the machine's processor went to sleep; -1: no such thread. */
 static long sleeps_of_processor(pid_t qemu)
@@ -203,8 +204,9 @@ static void act_idle(struct scene *s)
 		long slept = sleeps_of_processor(vm_view(vm)->pid) - before;
 
 		/* Its first seconds have work of the kernel's own in them. */
-		check(before >= 0 && (i < SECONDS / 2 || slept < TICKS_S / 2), "an idle guest woke %ld times in a second", slept);
+		check(before >= 0 && (i < SECONDS / 2 || slept < WAKES_MAX), "an idle guest woke %ld times in a second", slept);
 	}
+	check(!vm || vm_stop(vm, &err) == 0, "stop: %s", err.message);
 	vm_host_close(host);
 }
 

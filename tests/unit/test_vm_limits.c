@@ -29,8 +29,8 @@ static void prepare_limited(struct scene *s, const char *name)
 {
 	static char group[64];
 
-	prepare(s);
 	need_root_for("a control group");
+	prepare(s);
 	share_found();
 	snprintf(group, sizeof(group), "bench-test-%s-%d", name, (int)getpid());
 	s->options.cgroup_name = group;

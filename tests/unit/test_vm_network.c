@@ -15,9 +15,9 @@ enum { PORT = 7000 };
 
 static void prepare_linked(struct scene *s, enum vm_network network)
 {
-	prepare(s);
 	if (network == VM_NETWORK_BRIDGE)
 		need_root_for("a tap");
+	prepare(s);
 	s->options.network = network;
 }
 
