@@ -291,8 +291,10 @@ static int connect_host(struct vm_host *host, const struct vm_options *o, struct
 	/* While there is but one thread. */
 	if (rc == 0)
 		make_cache(o->cache_dir, caps);
-	if (rc == 0 && geteuid() == 0 && connection_uri_is_embed(host->facts.uri))
+	if (rc == 0 && geteuid() == 0 && connection_uri_is_embed(host->facts.uri)) {
 		rc = account_leave_root(&host->facts.without_root, err);
+		host->facts.kept_root = !host->facts.without_root;
+	}
 	if (rc == 0 && access(caps, W_OK) < 0) {
 		host->facts.cache_unwritable = true;
 		if (o->note)

@@ -159,6 +159,7 @@ struct vm_facts {
 	bool cache_unwritable;  /* what was found out is not kept, the next run looks again */
 	bool daemon, remote;    /* a daemon of libvirt's makes the machines; it is reached over a network */
 	bool without_root;      /* this process was root, and left its capabilities for libvirt's sake (account.h) */
+	bool kept_root;         /* it could not: libvirt and QEMU are root's, and not confined */
 	char confined[40];      /* what Landlock keeps from libvirt and QEMU (confine.h), or empty */
 	int64_t snapshot_bytes; /* of the saved state; 0: machines are booted */
 	int64_t snapshot_boot_ns, snapshot_save_ns;

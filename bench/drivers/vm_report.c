@@ -2,7 +2,6 @@
 
 #include <base/units.h>
 #include <string.h>
-#include <unistd.h>
 #include <vmdriver/arch.h>
 
 static void report_accelerator(const struct vm_facts *facts, struct driver_info *info)
@@ -120,10 +119,8 @@ void vm_report(const struct vm_facts *facts, const struct vm_options *options, i
 				 facts->confined[0] ? "Landlock keeps it to its own files and devices"
 						    : "but it owns root's files: Landlock does not keep it from them (not in this kernel, "
 						      "or not beside virtiofsd)");
-	else if (geteuid() == 0 && strcmp(facts->uri, VM_URI_EMBED) == 0)
-		driver_info_note(info,
-				 "no user namespace can be had: libvirt runs as root, QEMU as the account that libvirt has for it, and "
-				 "neither is confined");
+	if (facts->kept_root)
+		driver_info_note(info, "no user namespace can be had: libvirt and QEMU run as root, and Landlock keeps them from no file");
 	report_daemon(facts, info);
 	report_limits(facts, options, info);
 	report_start(facts, info);
