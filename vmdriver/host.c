@@ -155,9 +155,8 @@ int host_set_domain(struct vm_host *host, const struct vm_options *o, bool kvm, 
 {
 	struct domain_config *d = &host->domain;
 	char *line = host->facts.command_line;
-	/* A boot loader's words are part of a disk that outlives this run, and its accelerator. */
-	uint64_t khz = kvm || host->facts.remote || o->os == VM_OS_FIRMWARE ? 0 : host_tsc_khz();
-	int rc = o->os ? host_os_command_line(o, !kvm || o->os == VM_OS_FIRMWARE, khz, line, sizeof(host->facts.command_line), err)
+	uint64_t khz = kvm || host->facts.remote ? 0 : host_tsc_khz();
+	int rc = o->os ? host_os_command_line(o, !kvm, khz, line, sizeof(host->facts.command_line), err)
 		       : host_command_line(host->arch, host->facts.machine, !kvm, khz, o->tune, o->append, line,
 					   sizeof(host->facts.command_line), err);
 

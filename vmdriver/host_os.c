@@ -66,6 +66,11 @@ int host_os_command_line(const struct vm_options *o, bool tcg, uint64_t khz, cha
 
 	if (length < 0 || (size_t)length >= sizeof(append))
 		return error_set(err, E2BIG, "the guest's kernel command line is longer than %zu characters", size - 1);
+	/* A boot loader's words are part of a disk that outlives this run, and its accelerator. */
+	if (o->os == VM_OS_FIRMWARE) {
+		tcg = true;
+		khz = 0;
+	}
 	/* Of x86_64, and of q35. */
 	return host_command_line(arch_by_name("x86_64"), "q35", tcg, khz, o->tune, append, ret, size, err);
 }
